@@ -1,0 +1,145 @@
+// Package policy decides: what a code looks like, how often things may happen,
+// and what is needed next. Policies are data, decisions are pure functions.
+package policy
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/domain/assurance"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/user"
+)
+
+// ErrTwoFactorOff means that this tenant has no second factors.
+var ErrTwoFactorOff = fault.New(fault.Malformed, "not_configured", "This is not switched on here.")
+
+// Policy is everything that a tenant decides.
+type Policy struct {
+	SignUp    SignUp
+	Identity  Identity
+	Challenge Challenge
+	Throttle  limit.Throttle
+	Limits    Limits
+	TwoFactor TwoFactor
+	Tokens    Tokens
+}
+
+// SignUp says who may become a user.
+type SignUp struct {
+	Allowed    bool // at all
+	AutoCreate bool // by answering a sign-in challenge to an unknown address
+}
+
+// Identity says by what people are found.
+type Identity struct {
+	Fields []contact.Kind // which kinds of identifiers there are
+	Region string         // ISO 3166 region of phone numbers without a country
+}
+
+// Allows reports whether people are found by identifiers of this kind.
+func (i Identity) Allows(k contact.Kind) bool {
+	for _, f := range i.Fields {
+		if f == k {
+			return true
+		}
+	}
+	return false
+}
+
+// Challenge says what a code looks like and how long it lasts.
+type Challenge struct {
+	Format      challenge.Format
+	Life        time.Duration
+	Attempts    int           // evaluations of one challenge
+	ResendAfter time.Duration // between two messages to one destination; 0 means no wait
+	Sends       int           // messages of one challenge
+	Live        int           // challenges alive per destination; the oldest die first
+}
+
+// Limits are windows, charged by the transaction that starts a challenge.
+type Limits struct {
+	Recipient       []limit.Rule // messages to one destination
+	Address         []limit.Rule // challenges from one client address
+	AddressFailures []limit.Rule // wrong answers from one client address
+	Tenant          []limit.Rule // challenges of the whole tenant
+}
+
+// Mode says how second factors are used.
+type Mode string
+
+// The modes.
+const (
+	Off      Mode = "off"
+	Optional Mode = "optional" // people decide for themselves
+	Required Mode = "required" // whoever has a device is always asked for it
+)
+
+// TwoFactor is the policy of second factors.
+type TwoFactor struct {
+	Mode         Mode
+	StepUpMaxAge time.Duration // how fresh a proof must be for what weakens an account
+}
+
+// Tokens says how long tokens last.
+type Tokens struct {
+	Access  time.Duration
+	Refresh time.Duration // absolute life of a session
+	Grace   time.Duration // in which the last refresh token is answered again
+	Pending time.Duration // in which a second factor must follow
+}
+
+// AsksForSecond reports whether a sign-in needs a second factor. Whoever has no
+// device cannot be asked for one.
+func (p Policy) AsksForSecond(u user.User, devices int) bool {
+	switch p.TwoFactor.Mode {
+	case Off:
+		return false
+	case Required:
+		return devices > 0
+	case Optional:
+	}
+	return u.TwoFactor && devices > 0
+}
+
+// StepUp is what somebody must do before an account may be weakened.
+type StepUp struct {
+	ACR    string
+	MaxAge time.Duration
+}
+
+// NeedsStepUp reports what is missing. With a second device the proof must be
+// by a second factor and fresh; without one, any fresh proof will do.
+func (p Policy) NeedsStepUp(evidence []assurance.Evidence, devices int, now time.Time) (StepUp, bool) {
+	want := assurance.AAL1
+	if devices > 0 && p.TwoFactor.Mode != Off {
+		want = assurance.AAL2
+	}
+	need := StepUp{ACR: want.ACR(), MaxAge: p.TwoFactor.StepUpMaxAge}
+	fresh := now.Sub(assurance.Newest(evidence)) <= need.MaxAge
+	return need, !fresh || assurance.Assess(evidence).AAL < want
+}
+
+// Default is the policy when nothing is configured.
+func Default() Policy {
+	return Policy{
+		SignUp:   SignUp{Allowed: true, AutoCreate: true},
+		Identity: Identity{Fields: []contact.Kind{contact.Username, contact.Email, contact.Phone}, Region: "GB"},
+		Challenge: Challenge{
+			Format: challenge.Digits(6), Life: 5 * time.Minute, Attempts: 5,
+			ResendAfter: 30 * time.Second, Sends: 3, Live: 3,
+		},
+		Throttle: limit.Throttle{Free: 5, Factor: 30 * time.Second, Cap: time.Hour, DisableAt: 50},
+		Limits: Limits{
+			Recipient:       []limit.Rule{{Max: 5, Window: time.Hour}, {Max: 10, Window: 24 * time.Hour}},
+			Address:         []limit.Rule{{Max: 20, Window: 10 * time.Minute}},
+			AddressFailures: []limit.Rule{{Max: 60, Window: 10 * time.Minute}},
+		},
+		TwoFactor: TwoFactor{Mode: Optional, StepUpMaxAge: 5 * time.Minute},
+		Tokens: Tokens{
+			Access: 10 * time.Minute, Refresh: 720 * time.Hour, Grace: 10 * time.Second, Pending: 5 * time.Minute,
+		},
+	}
+}

@@ -1,0 +1,107 @@
+// Package session is about being signed in: the session, its family of refresh
+// tokens, and the sign-in that still waits for a second factor.
+package session
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/domain/assurance"
+	"github.com/countersign/countersign/domain/fault"
+)
+
+// Refusals.
+var (
+	ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated", "Sign in first.")
+	ErrInvalid         = fault.New(fault.Unauthenticated, "invalid_token", "The token is not valid.")
+	ErrRevoked         = fault.New(fault.Unauthenticated, "token_revoked", "The session has ended. Sign in again.")
+	ErrPendingInvalid  = fault.New(fault.Unauthenticated, "invalid_pending_token", "The sign-in cannot be continued. Start again.")
+	ErrPendingExpired  = fault.New(fault.Unauthenticated, "pending_token_expired", "The sign-in took too long. Start again.")
+	ErrStepUp          = fault.New(fault.Unauthenticated, "insufficient_user_authentication", "Prove again that it is you.")
+	ErrNotFound        = fault.New(fault.NotFound, "not_found", "There is no such thing.")
+)
+
+// Reason says why a session ended.
+type Reason string
+
+// The reasons.
+const (
+	SignedOut  Reason = "signed_out"
+	ByOwner    Reason = "ended_by_owner" // from another session
+	Reused     Reason = "refresh_reused" // a spent refresh token came again
+	UserClosed Reason = "user_deleted"
+)
+
+// Session is one person signed in at one place.
+type Session struct {
+	ID         string // UUIDv7; claim sid
+	Tenant     string
+	User       string
+	Evidence   []assurance.Evidence
+	Client     string    // in words: "Firefox on Windows"
+	Generation uint32    // of the refresh token that is good now, from 1
+	RotatedAt  time.Time // when it was made
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // absolute; refreshing does not move it
+	RevokedAt  time.Time // zero while it lasts
+	Reason     Reason    // why it was revoked
+}
+
+// Alive reports whether the session lasts at now.
+func (s Session) Alive(now time.Time) bool { return s.RevokedAt.IsZero() && now.Before(s.ExpiresAt) }
+
+// Revoke ends the session. Ending it twice changes nothing.
+func (s *Session) Revoke(now time.Time, why Reason) {
+	if s.RevokedAt.IsZero() {
+		s.RevokedAt, s.Reason = now, why
+	}
+}
+
+// Rotate spends the refresh token of a generation.
+//
+// The newest token makes a new generation. The one before it, within grace of
+// that, is answered with the same generation again, because an answer may get
+// lost on its way. Any other was used before: then somebody else has a copy,
+// and the family ends (RFC 9700, 4.14.2).
+func (s *Session) Rotate(generation uint32, now time.Time, grace time.Duration) error {
+	switch {
+	case !s.RevokedAt.IsZero():
+		return ErrRevoked
+	case !now.Before(s.ExpiresAt):
+		return ErrInvalid
+	case generation == s.Generation:
+		s.Generation++
+		s.RotatedAt = now
+		return nil
+	case generation+1 == s.Generation && now.Before(s.RotatedAt.Add(grace)):
+		return nil
+	case generation > s.Generation:
+		return ErrInvalid
+	}
+	s.Revoke(now, Reused)
+	return ErrRevoked
+}
+
+// SignIn is a sign-in that waits for a second factor. Its bearer has proven
+// something, and gets nothing for it but the right to prove more.
+type SignIn struct {
+	ID        string // UUIDv7
+	Tenant    string
+	User      string
+	Evidence  []assurance.Evidence
+	NewUser   bool
+	Client    string
+	CreatedAt time.Time
+	ExpiresAt time.Time // exclusive
+	UsedAt    time.Time // zero until it became a session
+}
+
+// Refusal reports why the sign-in cannot be continued, or nil.
+func (s SignIn) Refusal(now time.Time) error {
+	switch {
+	case !s.UsedAt.IsZero():
+		return ErrPendingInvalid
+	case !now.Before(s.ExpiresAt):
+		return ErrPendingExpired
+	}
+	return nil
+}
