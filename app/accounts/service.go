@@ -1,0 +1,242 @@
+// Package accounts is what people may see and change of their own account.
+package accounts
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/sessions"
+	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/policy"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/seal"
+	"github.com/countersign/countersign/ports/store"
+	"github.com/countersign/countersign/ports/system"
+)
+
+// Needs is what the service is made of.
+type Needs struct {
+	Store    store.Store
+	Sessions *sessions.Service
+	Channels *channels.Registry
+	Tenants  *tenants.Book
+	Sealer   seal.Sealer
+	Locales  message.Composer
+	Clock    system.Clock
+	IDs      system.IDs
+}
+
+// Service is the use cases around one's own account. It is safe for concurrent use.
+type Service struct{ Needs }
+
+// New makes the service.
+func New(n Needs) *Service { return &Service{n} }
+
+// Get shows the caller their account.
+func (s *Service) Get(ctx context.Context, c sessions.Caller) (user.Account, error) {
+	return s.Store.Account(ctx, c.Tenant, c.User.ID)
+}
+
+// Change is what somebody may change of themselves. Nil leaves things as they are.
+type Change struct {
+	FirstName *string
+	LastName  *string
+	Locale    *string
+	Metadata  map[string]*string // merged: a nil value removes its key (RFC 7396)
+}
+
+// Limits of what people may store about themselves, in runes.
+const (
+	maxName  = 100
+	maxKey   = 64
+	maxValue = 512
+)
+
+// Update changes names, language and metadata.
+func (s *Service) Update(ctx context.Context, c sessions.Caller, ch Change) (account user.Account, err error) {
+	if err := s.check(ch); err != nil {
+		return account, err
+	}
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		if account, err = tx.Users().Get(ctx, c.Tenant, c.User.ID); err != nil {
+			return err
+		}
+		if err := ch.apply(&account.User); err != nil {
+			return err
+		}
+		if err := tx.Users().Save(ctx, account.User); err != nil {
+			return err
+		}
+		return tx.Journal().Record(ctx, s.event(c, event.UserUpdated, nil))
+	})
+	return account, err
+}
+
+func (s *Service) check(ch Change) error {
+	var bad []fault.Field
+	for pointer, v := range map[string]*string{"/first_name": ch.FirstName, "/last_name": ch.LastName} {
+		if v != nil && !printable(*v, maxName) {
+			bad = append(bad, fault.Field{Pointer: pointer, Code: "invalid_name", Detail: "Use at most 100 printable characters."})
+		}
+	}
+	if ch.Locale != nil && *ch.Locale != "" && !slices.Contains(s.Locales.Locales(), s.Locales.Match(*ch.Locale)) {
+		bad = append(bad, fault.Field{Pointer: "/locale", Code: "invalid_locale", Detail: "Choose one of the offered languages."})
+	}
+	for k, v := range ch.Metadata {
+		if k == "" || !printable(k, maxKey) || v != nil && !printable(*v, maxValue) {
+			bad = append(bad, fault.Field{Pointer: "/metadata", Code: "invalid_metadata", Detail: "Keys have at most 64 and values at most 512 printable characters."})
+			break
+		}
+	}
+	if len(bad) > 0 {
+		slices.SortFunc(bad, func(a, b fault.Field) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return challenges.ErrRequest.With(bad...)
+	}
+	return nil
+}
+
+func printable(text string, most int) bool {
+	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= most &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+func (ch Change) apply(u *user.User) error {
+	for _, f := range []struct{ to, from *string }{{&u.FirstName, ch.FirstName}, {&u.LastName, ch.LastName}, {&u.Locale, ch.Locale}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	merged := maps.Clone(u.Metadata)
+	if merged == nil {
+		merged = map[string]string{}
+	}
+	for k, v := range ch.Metadata {
+		if v == nil {
+			delete(merged, k)
+		} else {
+			merged[k] = *v
+		}
+	}
+	if len(merged) > user.MaxMetadata {
+		return challenges.ErrRequest.With(fault.Field{Pointer: "/metadata", Code: "too_many", Detail: "At most 32 entries fit."})
+	}
+	u.Metadata = merged
+	return nil
+}
+
+// Delete removes the caller with everything that is theirs.
+func (s *Service) Delete(ctx context.Context, c sessions.Caller) error {
+	if err := s.Sessions.RequireFresh(c); err != nil {
+		return err
+	}
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Journal().Record(ctx, s.event(c, event.UserDeleted, nil)); err != nil {
+			return err
+		}
+		return tx.Users().Delete(ctx, c.Tenant, c.User.ID)
+	})
+}
+
+// TwoFactor is how an account stands with its second factor.
+type TwoFactor struct {
+	Required     bool
+	Devices      int // confirmed, without sheets of recovery codes
+	RecoveryLeft int
+}
+
+// TwoFactor shows how the caller stands.
+func (s *Service) TwoFactor(ctx context.Context, c sessions.Caller) (t TwoFactor, err error) {
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		t, err = s.twoFactor(ctx, tx, c)
+		return err
+	})
+	return t, err
+}
+
+// RequireTwoFactor switches the second factor on or off. It is never on without
+// a device, and never changed without a fresh proof.
+func (s *Service) RequireTwoFactor(ctx context.Context, c sessions.Caller, on bool) (t TwoFactor, err error) {
+	mode := s.Tenants.Policy(c.Tenant).TwoFactor.Mode
+	if mode == policy.Off {
+		return t, channels.ErrNotConfigured
+	}
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
+		if err != nil {
+			return err
+		}
+		if t, err = s.twoFactor(ctx, tx, c); err != nil {
+			return err
+		}
+		if on && t.Devices == 0 {
+			return user.ErrNoSecondThing
+		}
+		if account.TwoFactor == on {
+			return nil
+		}
+		if err := s.Sessions.RequireFresh(c); err != nil {
+			return err
+		}
+		account.TwoFactor, t.Required = on, on || mode == policy.Required
+		if err := tx.Users().Save(ctx, account.User); err != nil {
+			return err
+		}
+		return tx.Journal().Record(ctx, s.event(c, event.TwoFactorChanged, map[string]string{"required": yesNo(on)}))
+	})
+	return t, err
+}
+
+func (s *Service) twoFactor(ctx context.Context, tx store.Tx, c sessions.Caller) (TwoFactor, error) {
+	account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
+	if err != nil {
+		return TwoFactor{}, err
+	}
+	t := TwoFactor{Required: account.TwoFactor || s.Tenants.Policy(c.Tenant).TwoFactor.Mode == policy.Required}
+	all, err := tx.Devices().List(ctx, c.Tenant, c.User.ID, "", 0)
+	for _, d := range all {
+		switch {
+		case d.SecondFactor():
+			t.Devices++
+		case d.Backup:
+			t.RecoveryLeft += s.remaining(d)
+		}
+	}
+	return t, err
+}
+
+// remaining counts the codes of a sheet that are left.
+func (s *Service) remaining(d store.Device) int {
+	via, err := s.Channels.Get(d.Channel)
+	if err != nil {
+		return 0
+	}
+	counter, ok := channel.As[channel.Counter](via.Channel)
+	if !ok {
+		return 0
+	}
+	credential, err := s.Sealer.Open(d.Credential, challenges.PlaceOfCredential(d.Tenant, d.ID))
+	if err != nil {
+		return 0
+	}
+	return counter.Remaining(credential)
+}
+
+func (s *Service) event(c sessions.Caller, t event.Type, data map[string]string) event.Event {
+	return event.Event{ID: s.IDs.New(), Tenant: c.Tenant, User: c.User.ID, Type: t, At: s.Clock.Now(), Data: data}
+}
+
+func yesNo(on bool) string {
+	if on {
+		return "yes"
+	}
+	return "no"
+}

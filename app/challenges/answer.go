@@ -1,0 +1,206 @@
+package challenges
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// AnswerInput is one response to a challenge.
+type AnswerInput struct {
+	Tenant  string
+	Handle  string
+	Code    *string         // as typed; nil if nothing was
+	Data    json.RawMessage // brought by a machine; nil if nothing was
+	Client  string
+	Address string
+}
+
+// Answer judges one response in three steps: pay for the attempt, ask the
+// channel, settle. Paying first, and committing it, means that a thousand
+// parallel guesses cost a thousand attempts.
+func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
+	if in.Code == nil && in.Data == nil {
+		return s.poll(ctx, in)
+	}
+	response, formats, err := response(in)
+	if err != nil {
+		s.Meter.Count(meter.AnswersRefused, meter.L("reason", challenge.ErrMalformed.Code))
+		return Outcome{}, err
+	}
+	paid, windows, err := s.pay(ctx, in, formats)
+	if err != nil {
+		return Outcome{}, err
+	}
+	via, err := s.Channels.Get(paid.Challenge.Channel)
+	if err != nil {
+		return Outcome{}, s.refund(ctx, paid, windows, err)
+	}
+	verdict, err := s.ask(ctx, via, paid, response)
+	if err != nil {
+		return Outcome{}, s.refund(ctx, paid, windows, err)
+	}
+	s.count(paid.Challenge, verdict.Outcome)
+	switch {
+	case paid.Challenge.Decoy:
+		return Outcome{}, s.wrong(ctx, paid)
+	case verdict.Outcome == channel.Verified:
+		return s.settle(ctx, settling{in: in, via: via, paid: paid, verdict: verdict, windows: windows})
+	case verdict.Outcome == channel.Pending:
+		return s.wait(ctx, paid.Challenge, verdict)
+	}
+	return Outcome{}, s.wrong(ctx, paid)
+}
+
+// response cleans what was typed. What no challenge could have asked for is
+// refused before anybody looks for the challenge.
+func response(in AnswerInput) (channel.Response, []challenge.Format, error) {
+	if in.Code == nil {
+		return channel.Response{Data: in.Data}, nil, nil
+	}
+	code, ok := challenge.Clean(*in.Code)
+	formats := challenge.Formats(code)
+	if !ok || len(formats) == 0 || in.Data != nil {
+		return channel.Response{}, nil, challenge.ErrMalformed
+	}
+	return channel.Response{Code: code}, formats, nil
+}
+
+func (s *Service) pay(ctx context.Context, in AnswerInput, formats []challenge.Format) (store.Charged, []limit.Charge, error) {
+	p := s.Tenants.Policy(in.Tenant)
+	windows := charges("failures", in.Tenant, in.Address, p.Limits.AddressFailures)
+	paid, err := s.Store.Charge(ctx, store.Charge{
+		Tenant: in.Tenant, Handle: in.Handle, Formats: formats, Throttle: p.Throttle,
+		Windows: windows, Live: p.Challenge.Live, Now: s.Clock.Now(),
+	})
+	if err != nil {
+		s.countLimit(err)
+	}
+	return paid, windows, err
+}
+
+func (s *Service) ask(ctx context.Context, via channels.Instance, paid store.Charged, r channel.Response) (channel.Verdict, error) {
+	c := paid.Challenge
+	var account user.Account
+	if paid.User != nil {
+		account.User = *paid.User
+	}
+	q, err := s.asked(c, account, paid.Device)
+	if err != nil {
+		return channel.Verdict{}, err
+	}
+	var state channel.State
+	if c.State != nil {
+		if state, err = s.Sealer.Open(c.State, placeOfState(c)); err != nil {
+			return channel.Verdict{}, fmt.Errorf("open the state of a challenge: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	v, err := via.Channel.Verify(ctx, q, state, r)
+	if err != nil {
+		return channel.Verdict{}, s.trouble(via.ID, err)
+	}
+	return v, nil
+}
+
+// refund gives everything back that was paid for an answer that nobody could
+// judge. The answer that led here is what the caller hears of.
+func (s *Service) refund(ctx context.Context, paid store.Charged, windows []limit.Charge, because error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Patience)
+	defer cancel()
+	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		c, err := tx.Challenges().Get(ctx, paid.Challenge.Tenant, paid.Challenge.Handle)
+		if err != nil {
+			return err
+		}
+		c.Refund()
+		if err := tx.Challenges().Save(ctx, c); err != nil {
+			return err
+		}
+		return tx.Challenges().Refund(ctx, c.Counter, keys(windows), s.Clock.Now())
+	})
+	if err != nil {
+		s.Log.Error("an attempt could not be given back", "error", err)
+	}
+	return because
+}
+
+// wrong is the answer to a wrong answer. If it locked the authenticator, that
+// is a fact worth recording.
+func (s *Service) wrong(ctx context.Context, paid store.Charged) error {
+	c := paid.Challenge
+	now := s.Clock.Now()
+	if now.Before(paid.Counter.LockedUntil) {
+		s.Meter.Count(meter.AuthenticatorLocked, meter.L("channel", c.Channel))
+		e := event.Event{
+			ID: s.IDs.New(), Tenant: c.Tenant, User: c.User, Type: event.DeviceLocked, At: now,
+			Data: map[string]string{"channel": c.Channel, "device": c.Device, "until": paid.Counter.LockedUntil.Format(time.RFC3339)},
+		}
+		if err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Journal().Record(ctx, e) }); err != nil {
+			s.Log.Error("a lock could not be recorded", "error", err)
+		}
+	}
+	return challenge.ErrWrong.WithLeft(c.Left())
+}
+
+// wait keeps what a channel wants to remember while nothing has happened yet.
+func (s *Service) wait(ctx context.Context, c challenge.Challenge, v channel.Verdict) (Outcome, error) {
+	if v.State != nil {
+		sealed, err := s.Sealer.Seal(v.State, placeOfState(c))
+		if err != nil {
+			return Outcome{}, err
+		}
+		err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+			now, err := tx.Challenges().Get(ctx, c.Tenant, c.Handle)
+			if err != nil {
+				return err
+			}
+			now.State = sealed
+			return tx.Challenges().Save(ctx, now)
+		})
+		if err != nil {
+			return Outcome{}, err
+		}
+	}
+	view := s.view(c)
+	return Outcome{Status: StillPending, Challenge: &view}, nil
+}
+
+// poll asks whether anything has happened meanwhile. That is no attempt.
+func (s *Service) poll(ctx context.Context, in AnswerInput) (Outcome, error) {
+	c, err := s.Store.Challenge(ctx, in.Tenant, in.Handle, s.Tenants.Policy(in.Tenant).Challenge.Live)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := c.Refusal(s.Clock.Now()); err != nil {
+		return Outcome{}, err
+	}
+	view := s.view(c)
+	return Outcome{Status: StillPending, Challenge: &view}, nil
+}
+
+func (s *Service) count(c challenge.Challenge, o channel.Outcome) {
+	if c.Decoy {
+		o = channel.Rejected
+	}
+	s.Meter.Count(meter.AnswersEvaluated, meter.L("purpose", string(c.Purpose)), meter.L("channel", c.Channel), meter.L("outcome", string(o)))
+}
+
+func keys(windows []limit.Charge) []string {
+	out := make([]string, len(windows))
+	for i, w := range windows {
+		out[i] = w.Key
+	}
+	return out
+}

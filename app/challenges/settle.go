@@ -1,0 +1,205 @@
+package challenges
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/assurance"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/device"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// settling is a right answer on its way to becoming a fact.
+type settling struct {
+	in      AnswerInput
+	via     channels.Instance
+	paid    store.Charged
+	verdict channel.Verdict
+	windows []limit.Charge
+	now     time.Time
+}
+
+func (s *Service) settle(ctx context.Context, w settling) (Outcome, error) {
+	w.now = s.Clock.Now()
+	switch w.paid.Challenge.Purpose {
+	case challenge.SignIn:
+		return s.settleSignIn(ctx, w)
+	case challenge.SecondFactor:
+		return s.settleSecondFactor(ctx, w)
+	case challenge.StepUp:
+		return s.settleStepUp(ctx, w)
+	case challenge.Enroll:
+		return s.settleEnroll(ctx, w)
+	}
+	return Outcome{}, challenge.ErrNotFound
+}
+
+// settlement is what every success has in common.
+func (s *Service) settlement(w settling) (store.Settlement, error) {
+	c := w.paid.Challenge
+	out := store.Settlement{Tenant: c.Tenant, Handle: c.Handle, Now: w.now, Counter: c.Counter, GiveBack: keys(w.windows)}
+	if w.verdict.OnceKey != "" {
+		out.Once = &store.Once{Key: subject(c.Tenant, c.Channel, w.verdict.OnceKey), ForgetAt: w.now.Add(24 * time.Hour)}
+	}
+	if d := w.paid.Device; d != nil {
+		if d.Ref != "" && w.verdict.Ref != d.Ref {
+			return out, challenge.ErrWrong.WithLeft(c.Left())
+		}
+		change := store.DeviceChange{ID: d.ID, Version: d.Version, Ref: w.verdict.Ref, UsedAt: w.now}
+		if w.verdict.Credential != nil {
+			sealed, err := s.Sealer.Seal(w.verdict.Credential, PlaceOfCredential(d.Tenant, d.ID))
+			if err != nil {
+				return out, err
+			}
+			change.Credential = sealed
+		}
+		out.Device = &change
+	}
+	return out, nil
+}
+
+// evidence is what the answer proves.
+func (w settling) evidence() assurance.Evidence {
+	c := w.paid.Challenge
+	e := assurance.Evidence{
+		Channel: w.via.ID, Authenticator: c.Counter, Factor: assurance.Factor(w.via.Factor),
+		Max: assurance.AAL(w.via.MaxAAL), AMR: w.via.AMR, Device: c.Device != "", Backup: w.via.Backup, At: w.now,
+	}
+	if w.verdict.AMR != nil {
+		e.AMR = w.verdict.AMR
+	}
+	return e
+}
+
+func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error) {
+	c := w.paid.Challenge
+	st, err := s.settlement(w)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if w.paid.User == nil {
+		return s.settleStranger(ctx, w, st)
+	}
+	u := *w.paid.User
+	if !u.Active() {
+		return Outcome{}, challenge.ErrNotFound
+	}
+	if !w.paid.Verified {
+		proven := contact.Contact{Kind: c.Kind, Value: c.Destination}
+		st.Verify = &proven
+		st.Events = append(st.Events, s.event(w, u.ID, event.IdentifierVerified, "kind", string(c.Kind)))
+	}
+	mine, due, err := s.secondFactorDue(ctx, u, c.Counter)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if due {
+		return s.waitForSecond(ctx, w, st, u, mine)
+	}
+	return s.startSession(ctx, w, st, user.Account{User: u}, []assurance.Evidence{w.evidence()})
+}
+
+// secondFactorDue reports whether a second factor must follow, and by which
+// devices: not by the one that was just used. It reads them only where the
+// answer may depend on them.
+func (s *Service) secondFactorDue(ctx context.Context, u user.User, used string) ([]device.Device, bool, error) {
+	p := s.Tenants.Policy(u.Tenant)
+	if !p.AsksForSecond(u, 1) {
+		return nil, false, nil
+	}
+	mine, err := s.devices(ctx, u.Tenant, u.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	n := 0
+	mine = slices.DeleteFunc(mine, func(d device.Device) bool { return s.counterOfDevice(d) == used })
+	for _, d := range mine {
+		if d.SecondFactor() {
+			n++
+		}
+	}
+	return mine, p.AsksForSecond(u, n), nil
+}
+
+func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settlement, u user.User, mine []device.Device) (Outcome, error) {
+	waiting := s.Sessions.Wait(u, []assurance.Evidence{w.evidence()}, w.in.Client, w.now)
+	st.SignIn = &waiting
+	if err := s.Store.Settle(ctx, st); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{
+		Status: FactorRequired, Pending: s.Sessions.PendingToken(u.Tenant, waiting.ID),
+		ExpiresIn: waiting.ExpiresAt.Sub(w.now), Devices: mine,
+	}, nil
+}
+
+// settleStranger makes a user of somebody whom nobody knew when the challenge
+// began. If they have become known since, they are signed in as who they are.
+func (s *Service) settleStranger(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
+	c := w.paid.Challenge
+	if p := s.Tenants.Policy(c.Tenant); !p.SignUp.Allowed || !p.SignUp.AutoCreate {
+		return Outcome{}, user.ErrNotAllowed
+	}
+	named := contact.Contact{Kind: c.Kind, Value: c.Destination}
+	u := user.User{ID: s.IDs.New(), Tenant: c.Tenant, Status: user.Active, Locale: c.Locale, CreatedAt: w.now}
+	account := user.Account{User: u, Identifiers: []user.Identifier{{
+		Contact: named, Tenant: c.Tenant, User: u.ID, VerifiedAt: w.now, CreatedAt: w.now,
+	}}}
+	fresh := st
+	fresh.NewUser = &account
+	fresh.Events = append(fresh.Events,
+		s.event(w, u.ID, event.UserCreated, "channel", c.Channel),
+		s.event(w, u.ID, event.IdentifierVerified, "kind", string(c.Kind)))
+	out, err := s.startSession(ctx, w, fresh, account, []assurance.Evidence{w.evidence()})
+	if !errors.Is(err, user.ErrTaken) {
+		out.NewUser = err == nil
+		return out, err
+	}
+	known, err := s.Store.Identify(ctx, c.Tenant, named)
+	if err != nil {
+		return Outcome{}, err
+	}
+	id, _ := known.Find(named.Kind)
+	w.paid.User, w.paid.Verified = &known.User, id.Verified()
+	return s.settleSignIn(ctx, w)
+}
+
+func (s *Service) startSession(ctx context.Context, w settling, st store.Settlement, account user.Account, all []assurance.Evidence) (Outcome, error) {
+	one := s.Sessions.Begin(account.User, all, w.in.Client, w.now)
+	level := assurance.Assess(all)
+	st.Session = &one
+	st.Events = append(st.Events, s.event(w, account.ID, event.SessionStarted, "session", one.ID, "acr", level.AAL.ACR()))
+	if err := s.Store.Settle(ctx, st); err != nil {
+		return Outcome{}, err
+	}
+	s.Meter.Count(meter.SessionsStarted, meter.L("acr", level.AAL.ACR()))
+	return s.signedIn(one, account)
+}
+
+func (s *Service) signedIn(one session.Session, account user.Account) (Outcome, error) {
+	tokens, err := s.Sessions.Issue(one)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Status: SignedIn, Tokens: &tokens, Account: &account}, nil
+}
+
+// event makes a fact of the settling transaction; data comes in pairs.
+func (s *Service) event(w settling, user string, t event.Type, data ...string) event.Event {
+	e := event.Event{ID: s.IDs.New(), Tenant: w.paid.Challenge.Tenant, User: user, Type: t, At: w.now, Data: map[string]string{}}
+	for i := 0; i+1 < len(data); i += 2 {
+		e.Data[data[i]] = data[i+1]
+	}
+	return e
+}

@@ -1,0 +1,148 @@
+package delivery
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// deliver sends one message along its route and says what became of it.
+func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) {
+	now := d.Clock.Now()
+	f := store.Finish{ID: p.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, Fence: p.Fence}
+	err := d.send(ctx, p, now)
+	f.Now = d.Clock.Now()
+	switch {
+	case err == nil:
+		f.Outcome = challenge.Sent
+		d.Meter.Observe(meter.DeliverySeconds, f.Now.Sub(p.NextAt).Seconds(), meter.L("channel", p.Channel))
+	case ctx.Err() != nil:
+		f.Outcome, f.RetryAt = challenge.Queued, f.Now // handed back: another replica, or our next life
+	case hopeless(err):
+		f.Outcome, f.GiveBack = challenge.Failed, []string{challenges.CooldownKey(p.Challenge)}
+	default:
+		f.Outcome, f.RetryAt = challenge.Queued, f.Now.Add(d.backoff(p.Tries, err))
+		if !f.RetryAt.Before(p.Deadline) {
+			f.Outcome, f.GiveBack = challenge.Failed, []string{challenges.CooldownKey(p.Challenge)}
+		}
+	}
+	d.finish(ctx, p, f, err)
+}
+
+func (d *Dispatcher) finish(ctx context.Context, p store.Parcel, f store.Finish, why error) {
+	if !p.Challenge.Decoy {
+		d.Meter.Count(meter.MessagesFinished, meter.L("channel", p.Channel), meter.L("outcome", string(f.Outcome)))
+	}
+	if why != nil && ctx.Err() == nil {
+		d.Log.Warn("a message was not sent", "channel", p.Channel, "message", p.ID, "try", p.Tries, "outcome", f.Outcome, "error", why)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	if _, err := d.Store.Finish(ctx, f); err != nil {
+		d.Log.Error("what became of a message could not be stored: it may be sent again", "message", p.ID, "error", err)
+	}
+	if f.Outcome == challenge.Failed && !p.Challenge.Decoy {
+		d.recordFailure(ctx, p, f)
+	}
+}
+
+func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.Finish) {
+	e := event.Event{
+		ID: p.ID, Tenant: p.Tenant, User: p.Challenge.User, Type: event.DeliveryFailed, At: f.Now,
+		Data: map[string]string{"channel": p.Channel},
+	}
+	if err := d.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Journal().Record(ctx, e) }); err != nil {
+		d.Log.Error("a failed delivery could not be recorded", "message", p.ID, "error", err)
+	}
+}
+
+// send tries the message's channel, and then those that stand in for it. A
+// decoy takes as long as the last real message did, and fares as it fared.
+func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) error {
+	if p.Challenge.Decoy {
+		return d.health.pretend(ctx, p.Channel)
+	}
+	if !now.Before(p.Deadline) {
+		return errTooLate
+	}
+	code, ok := d.Codes.Of(p.Challenge)
+	if !ok {
+		return errTooLate
+	}
+	first, err := d.Channels.Get(p.Channel)
+	if err != nil {
+		return errors.Join(err, channel.ErrRefused)
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(timeout, p.Deadline.Sub(now)))
+	defer cancel()
+	began := d.Clock.Now()
+	err = d.sendVia(ctx, first, p, code)
+	if !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
+		d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
+	}
+	for _, id := range first.Fallback {
+		if err == nil || errors.Is(err, channel.ErrUndeliverable) || ctx.Err() != nil {
+			return err
+		}
+		next, missing := d.Channels.Get(id)
+		if missing != nil {
+			continue
+		}
+		d.Log.Warn("falling over to another channel", "from", p.Channel, "to", id, "error", err)
+		err = d.sendVia(ctx, next, p, code)
+	}
+	return err
+}
+
+func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, code string) error {
+	if via.Sender == nil {
+		return fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
+	}
+	c := p.Challenge
+	text, err := d.Composer.Compose(message.Request{
+		Kind: message.Code, Form: via.Form(), Purpose: message.Purpose(c.Purpose), Tenant: c.Tenant, Locale: c.Locale,
+		Brand: d.Brand, Host: d.Host, Support: d.Support, Code: code, Life: c.ExpiresAt.Sub(c.CreatedAt), Where: c.Client,
+	})
+	if err != nil {
+		return errors.Join(err, channel.ErrRefused)
+	}
+	_, err = via.Sender.Send(ctx, channel.Message{
+		Key: fmt.Sprintf("%s-%d", p.ID, p.Number), To: c.Destination, Locale: text.Locale,
+		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Code: code,
+	})
+	return err
+}
+
+// errTooLate means that the code has run out, or cannot be made any more.
+var errTooLate = errors.New("the code has run out")
+
+// hopeless reports whether trying again cannot help.
+func hopeless(err error) bool {
+	return errors.Is(err, errTooLate) || errors.Is(err, channel.ErrUndeliverable) || errors.Is(err, channel.ErrRefused)
+}
+
+// backoff is how long to wait before the next try: twice as long each time, up
+// to half a minute, and between half and all of that by chance, so that replicas
+// do not come back together.
+func (d *Dispatcher) backoff(tries int, err error) time.Duration {
+	wait := min(time.Second<<min(tries, 5), 30*time.Second)
+	var b [4]byte
+	if _, e := d.Random.Read(b[:]); e == nil {
+		wait = wait/2 + time.Duration(binary.BigEndian.Uint32(b[:]))*(wait/2)>>32
+	}
+	if busy, ok := errors.AsType[*channel.ThrottledError](err); ok {
+		wait = max(wait, busy.After)
+	}
+	return wait
+}

@@ -1,0 +1,192 @@
+// Package delivery sends what was queued: it leases messages, derives the code,
+// writes the text, hands it to a carrier, and keeps at it until the code has
+// run out. Crash anywhere: nothing is lost, and nothing is sent too late.
+package delivery
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+	"github.com/countersign/countersign/ports/system"
+)
+
+// Codes derives the code of a challenge.
+type Codes interface {
+	// Of reports false if the challenge has no code any more.
+	Of(c challenge.Challenge) (string, bool)
+}
+
+// Needs is what the dispatcher is made of.
+type Needs struct {
+	Store    store.Store
+	Channels *channels.Registry
+	Codes    Codes
+	Composer message.Composer
+	Clock    system.Clock
+	Random   io.Reader
+	Meter    meter.Meter
+	Log      *slog.Logger
+	Owner    string // names this process among the replicas
+	Brand    string
+	Host     string // of the page that waits for codes
+	Support  string
+}
+
+// How the dispatcher works. Leases outlast the longest send, so that nobody
+// takes over a message that is still on its way.
+const (
+	hands   = 16               // sends at the same time
+	lease   = 30 * time.Second // of one message
+	timeout = 10 * time.Second // of one send
+	pause   = time.Second      // between two looks into the queue
+)
+
+// Dispatcher sends messages. It is safe for concurrent use.
+type Dispatcher struct {
+	Needs
+
+	free   chan struct{} // one for each free hand
+	wake   chan struct{}
+	health *health
+
+	mu      sync.Mutex // guards stopped, and busy.Add against busy.Wait
+	stopped bool
+	busy    sync.WaitGroup
+	ctx     context.Context //nolint:containedctx // the life of sends that outlive the request they were asked in
+	cancel  context.CancelFunc
+}
+
+// New makes a dispatcher. It sends what it is handed at once; what waits in the
+// queue it finds once Run is called.
+func New(n Needs) *Dispatcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &Dispatcher{
+		Needs: n, free: make(chan struct{}, hands), wake: make(chan struct{}, 1),
+		health: newHealth(), ctx: ctx, cancel: cancel,
+	}
+	for range hands {
+		d.free <- struct{}{}
+	}
+	return d
+}
+
+// Reserve takes a free hand for a message, if there is one, and marks the
+// message as leased by it.
+func (d *Dispatcher) Reserve(m *store.Message, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return false
+	}
+	select {
+	case <-d.free:
+		m.Owner, m.Leased, m.Tries, m.Fence = d.Owner, now.Add(lease), 1, 1
+		d.busy.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+// Release gives a reserved hand back.
+func (d *Dispatcher) Release() {
+	d.free <- struct{}{}
+	d.busy.Done()
+}
+
+// Take sends a message whose hand was reserved.
+func (d *Dispatcher) Take(p store.Parcel) {
+	go func() {
+		defer d.Release()
+		d.deliver(d.ctx, p)
+	}()
+}
+
+// Wake makes the dispatcher look into the queue now.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run looks into the queue whenever it is woken, and once a second for what was
+// put back or left behind by others. It returns when ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		if d.claim(ctx) == hands {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop takes nothing new, waits for what is on its way until ctx ends, and then
+// hands the rest back to the queue. It may be called once.
+func (d *Dispatcher) Stop(ctx context.Context) {
+	d.mu.Lock()
+	d.stopped = true
+	d.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		d.busy.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	d.cancel()
+	<-done
+}
+
+// claim leases as many messages as there are free hands and sends them.
+func (d *Dispatcher) claim(ctx context.Context) int {
+	n := d.grab()
+	if n == 0 {
+		return 0
+	}
+	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: n, Now: d.Clock.Now()})
+	if err != nil && ctx.Err() == nil {
+		d.Log.Error("the queue cannot be read", "error", err)
+	}
+	for _, p := range parcels {
+		d.Take(p)
+	}
+	for range n - len(parcels) {
+		d.Release()
+	}
+	return len(parcels)
+}
+
+// grab reserves all free hands.
+func (d *Dispatcher) grab() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.stopped {
+		return 0
+	}
+	for n := 0; ; n++ {
+		select {
+		case <-d.free:
+			d.busy.Add(1)
+		default:
+			return n
+		}
+	}
+}

@@ -1,0 +1,74 @@
+// Package janitor deletes what nobody can need any more.
+package janitor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/countersign/countersign/ports/store"
+	"github.com/countersign/countersign/ports/system"
+)
+
+// How long things are kept after their end, and how gently they go.
+const (
+	keepChallenges = 24 * time.Hour
+	keepSessions   = 30 * 24 * time.Hour
+	keepCounters   = 180 * 24 * time.Hour // failures in a row are forgotten only after half a year of silence
+	keepWindows    = time.Hour
+	keepEvents     = 400 * 24 * time.Hour
+	batch          = 500
+	pause          = time.Minute
+	breath         = 50 * time.Millisecond // between batches, so that others get their turn
+)
+
+// Needs is what the janitor is made of.
+type Needs struct {
+	Store store.Store
+	Clock system.Clock
+	Log   *slog.Logger
+}
+
+// Janitor deletes in small batches.
+type Janitor struct{ Needs }
+
+// New makes a janitor.
+func New(n Needs) *Janitor { return &Janitor{n} }
+
+// Run deletes once a minute what is old. It returns when ctx ends.
+func (j *Janitor) Run(ctx context.Context) {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := j.Sweep(ctx); err != nil && ctx.Err() == nil {
+			j.Log.Error("old rows could not be deleted", "error", err)
+		}
+	}
+}
+
+// Sweep deletes all that is old now and says how many rows went.
+func (j *Janitor) Sweep(ctx context.Context) (int, error) {
+	now := j.Clock.Now()
+	horizon := store.Horizon{
+		Challenges: now.Add(-keepChallenges), Sessions: now.Add(-keepSessions), Counters: now.Add(-keepCounters),
+		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Batch: batch,
+	}
+	total := 0
+	for {
+		n, err := j.Store.Purge(ctx, horizon)
+		total += n
+		if err != nil || n < batch {
+			return total, err
+		}
+		select {
+		case <-ctx.Done():
+			return total, ctx.Err()
+		case <-time.After(breath):
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package channeltest_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/channel/channeltest"
+)
+
+type suite func(*testing.T, bug) channeltest.Suite
+
+func TestGoodChannelsPass(t *testing.T) {
+	for name, make := range map[string]suite{"pager": pagerSuite, "token": tokenSuite, "sheet": sheetSuite, "badge": badgeSuite} {
+		t.Run(name, func(t *testing.T) { channeltest.Run(t, make(t, "")) })
+	}
+}
+
+// seeded lists one bug after the other, and the check that must notice it.
+func seeded() map[bug]struct {
+	suite suite
+	check string
+} {
+	type row = struct {
+		suite suite
+		check string
+	}
+	return map[bug]row{
+		"unregistered method":            {pagerSuite, "descriptor"},
+		"title case type":                {pagerSuite, "descriptor"},
+		"e-mail at AAL2":                 {pagerSuite, "descriptor"},
+		"broken config accepted":         {pagerSuite, "config"},
+		"unknown config key accepted":    {tokenSuite, "config"},
+		"deliver not set":                {pagerSuite, "enroll and authenticate"},
+		"unknown prompt":                 {badgeSuite, "enroll and authenticate"},
+		"ref unstable":                   {badgeSuite, "enroll and authenticate"},
+		"ref forgotten":                  {badgeSuite, "enroll and authenticate"},
+		"ref missing for strangers":      {badgeSuite, "enroll and authenticate"},
+		"bound at once to nothing":       {sheetSuite, "enroll and authenticate"},
+		"any code accepted":              {pagerSuite, "wrong response"},
+		"no code accepted":               {pagerSuite, "wrong response"},
+		"error in place of a verdict":    {pagerSuite, "wrong response"},
+		"error about strange data":       {pagerSuite, "wrong response"},
+		"rejected without reason":        {pagerSuite, "wrong response"},
+		"refusal with a credential":      {tokenSuite, "wrong response"},
+		"panics on a broken credential":  {tokenSuite, "garbage in storage"},
+		"step not stored":                {tokenSuite, "response cannot be replayed"},
+		"step not compared":              {tokenSuite, "response cannot be replayed"},
+		"recovery code reusable":         {sheetSuite, "response cannot be replayed"},
+		"nonce unchecked":                {badgeSuite, "response cannot be replayed"},
+		"credential changed in place":    {tokenSuite, "inputs are left alone"},
+		"state changed in place":         {tokenSuite, "inputs are left alone"},
+		"code logged":                    {pagerSuite, "codes stay secret"},
+		"address logged":                 {pagerSuite, "codes stay secret"},
+		"code in state":                  {pagerSuite, "codes stay secret"},
+		"hash of code in state":          {pagerSuite, "codes stay secret"},
+		"code in prompt":                 {pagerSuite, "codes stay secret"},
+		"setup secret logged":            {tokenSuite, "codes stay secret"},
+		"chance not injected":            {tokenSuite, "chance is injected"},
+		"prompt of fixed length":         {pagerSuite, "prompt follows the policy"},
+		"prompt tells strangers apart":   {pagerSuite, "prompt follows the policy"},
+		"code changes on resend":         {pagerSuite, "resend"},
+		"begin ignores cancellation":     {pagerSuite, "cancelled context"},
+		"send ignores cancellation":      {pagerSuite, "cancelled context"},
+		"empty callback handle accepted": {badgeSuite, "garbage callbacks"},
+		"callback blames the provider":   {badgeSuite, "garbage callbacks"},
+		"goroutine left running":         {pagerSuite, "nothing is left running"},
+		"send ignores the deadline":      {pagerSuite, "when the provider/hangs"},
+		"500 taken for success":          {pagerSuite, "when the provider/is broken"},
+		"429 swallowed":                  {pagerSuite, "when the provider/is busy"},
+		"401 taken for an outage":        {pagerSuite, "when the provider/refuses us"},
+		"error quotes the provider":      {pagerSuite, "when the provider/"},
+		"answer read without end":        {pagerSuite, "when the provider/never stops talking"},
+	}
+}
+
+func TestEverySeededBugIsNoticedByItsCheck(t *testing.T) {
+	for b, row := range seeded() {
+		t.Run(string(b), func(t *testing.T) {
+			t.Parallel()
+			s := row.suite(t, b)
+			if !strings.HasPrefix(row.check, "when") {
+				s.Provider = nil
+			}
+			failures := channeltest.Failures(t, s)
+			for _, f := range failures {
+				if strings.HasPrefix(f, row.check) {
+					return
+				}
+			}
+			t.Errorf("the check %q did not notice; what failed: %q", row.check, failures)
+		})
+	}
+}
+
+func TestSecretsMayComeFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cfg pagerConfig
+	if err := channeltest.Decoder(`{"token_file":` + string(name) + `}`)(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Token.Reveal() != "from a file" {
+		t.Errorf("the token is %q", cfg.Token.Reveal())
+	}
+}
+
+func TestDecoderReportsEveryProblem(t *testing.T) {
+	err := channeltest.Decoder(`{"kind":"silent","wait":"2m","nonsense":1}`)(&pagerConfig{})
+	for _, want := range []string{"kind", "wait", "nonsense"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not reported: %v", want, err)
+		}
+	}
+}
+
+func TestSchemaSaysWhatTheDecoderEnforces(t *testing.T) {
+	n := channeltest.Schema(pager(""))
+	wait, kind := n.Properties["wait"], n.Properties["kind"]
+	if wait.Default != "5s" || wait.Pattern == "" || len(kind.Enum) != 2 || kind.Default != "loud" {
+		t.Errorf("wait %+v, kind %+v", wait, kind)
+	}
+	if _, ok := n.Properties["token_file"]; !ok || n.Additional != false {
+		t.Error("token_file or strictness is missing")
+	}
+}
+
+func FuzzVerifyOfAToken(f *testing.F) { channeltest.FuzzVerify(f, tokenSuite(nil, "")) }
+
+func TestFailuresOfAPluginThatDoesNotOpen(t *testing.T) {
+	broken := channel.Define(channel.Descriptor{Type: "broken", Title: "Broken", Summary: "No.", Factor: channel.Possession},
+		func() none { return none{} }, func(context.Context, none, channel.Env) (channel.Channel, error) { return nil, channel.ErrRefused })
+	if len(channeltest.Failures(t, channeltest.Suite{Plugin: broken})) == 0 {
+		t.Error("nothing failed")
+	}
+}

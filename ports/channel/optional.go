@@ -1,0 +1,80 @@
+package channel
+
+import (
+	"context"
+	"net/url"
+)
+
+// As finds an optional ability, looking through wrappers. Always use it in
+// place of a type assertion: a wrapper hides what it does not know.
+func As[T any](ch any) (T, bool) {
+	for {
+		if t, ok := ch.(T); ok {
+			return t, true
+		}
+		w, ok := ch.(interface{ Unwrap() any })
+		if !ok {
+			var zero T
+			return zero, false
+		}
+		ch = w.Unwrap()
+	}
+}
+
+// Callback is implemented by channels whose response is brought by somebody
+// else: an identity provider's redirect, a bot update, a phone that approves.
+type Callback interface {
+	// Receive reads an inbound request and says which challenge it answers.
+	// It authenticates the messenger, with ErrForged if it cannot, but judges
+	// nothing: Verify does that. The handle is never empty without an error.
+	Receive(ctx context.Context, in Inbound) (handle string, r Response, err error)
+}
+
+// Locator is implemented by channels whose response names the device, so that
+// nobody has to say who they are first: discoverable passkeys.
+type Locator interface {
+	// Locate reads the claimed Ref from a response that is not yet verified.
+	Locate(r Response) (ref string, ok bool)
+}
+
+// Counter is implemented by channels whose credential runs out: recovery codes.
+type Counter interface {
+	// Remaining is how many uses the credential has left; 0 if it is unreadable.
+	Remaining(cred Credential) int
+}
+
+// Inbound is an HTTP request without HTTP.
+type Inbound struct {
+	Method string
+	Header map[string][]string
+	Query  url.Values
+	Body   []byte
+}
+
+// Tracker is implemented by senders whose carrier reports what became of messages.
+type Tracker interface {
+	// Track reads an inbound report. It authenticates the carrier first and
+	// returns ErrForged if it cannot.
+	Track(ctx context.Context, in Inbound) ([]Report, error)
+}
+
+// Report is the fate of one message.
+type Report struct {
+	Receipt   Receipt
+	Delivered bool
+	Err       error // why not: one of the errors of this package
+}
+
+// Prober is implemented by channels that can tell whether they would work now.
+type Prober interface {
+	// Probe asks the provider without sending anything to anybody. Its errors
+	// are those of this package.
+	Probe(ctx context.Context) error
+}
+
+// Closer is implemented by channels that hold resources.
+type Closer interface {
+	// Close releases them, waiting at most until ctx ends. It is called once,
+	// when no other call is running or will be made.
+	Close(ctx context.Context) error
+}

@@ -1,0 +1,152 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"time"
+)
+
+// Plugin is a kind of channel that can be configured any number of times.
+// Make one with Define or DefineSender; the zero value opens nothing.
+type Plugin struct {
+	Descriptor
+
+	config   reflect.Type
+	defaults func() any
+	open     func(context.Context, Decode, Env) (Channel, error)
+}
+
+// Descriptor is what the core, the administrator and the documentation know
+// about a plugin before it runs.
+type Descriptor struct {
+	Type     string      `json:"type"`    // stable name in configuration: "totp", "twilio_verify"
+	Title    string      `json:"title"`   // what people call it
+	Summary  string      `json:"summary"` // one sentence
+	Address  AddressKind `json:"address"` // what kind of address it needs, if any
+	Factor   Factor      `json:"factor"`
+	MaxAAL   AAL         `json:"max_aal"`                      // NIST SP 800-63B; policy may lower it, never raise it
+	AMR      []string    `json:"amr"`                          // RFC 8176 values that success stands for
+	Identify bool        `json:"identify,omitempty"`           // can answer "who is this?", not only "is this them?"
+	Phishing bool        `json:"phishing_resistant,omitempty"` // verifier impersonation fails
+	Backup   bool        `json:"backup,omitempty"`             // stands in for a lost device; alone it is no second factor
+}
+
+type (
+	// AddressKind is what sort of address a channel sends to.
+	AddressKind string
+
+	// Factor is what sort of thing success proves (NIST SP 800-63).
+	Factor string
+
+	// AAL is an authenticator assurance level, 0 to 3.
+	AAL int
+)
+
+// The kinds of address.
+const (
+	NoAddress AddressKind = ""
+	Email     AddressKind = "email"
+	Phone     AddressKind = "phone"   // E.164
+	Account   AddressKind = "account" // an identifier at the provider, learnt while enrolling
+)
+
+// The factors.
+const (
+	Knowledge  Factor = "knowledge"
+	Possession Factor = "possession"
+	Inherence  Factor = "inherence"
+)
+
+// Config is a plugin's typed configuration: a struct whose exported fields
+// carry these tags, from which strict decoding, documentation and the JSON
+// schema are made.
+//
+//	json:"name"      the key; every field has one
+//	doc:"Sentence."  what it means; every field has one
+//	min:"1" max:"9"  bounds, inclusive: of a number, a duration ("5s"), or a text's length in bytes
+//	enum:"a,b"       the allowed values of a text, or of each text in a list
+//	secret:"file"    on a Secret: name_file may be given in its place
+//
+// Durations are written as in Go, "5s".
+type Config interface {
+	// Validate reports every problem at once, joined, each starting with the
+	// key it is about. It checks what tags cannot say.
+	Validate() error
+}
+
+// Decode fills a configuration from wherever it is kept: into points to the
+// plugin's struct, which holds the defaults. Unknown keys are errors.
+type Decode func(into any) error
+
+// Env is what the host lends to a plugin. It may gain fields.
+type Env struct {
+	Instance string           // the configured name, unique in this deployment
+	Brand    string           // the deployment's name, as people know it
+	Log      *slog.Logger     // already labelled with the instance
+	HTTP     *http.Client     // traced, with a timeout
+	Now      func() time.Time // the only clock
+	Random   io.Reader        // cryptographically strong; the only source of chance
+	Codes    Codes            // one-time codes under the deployment's policy
+	_        struct{}         // forces keyed literals
+}
+
+// Define makes a plugin from its defaults and its constructor.
+func Define[C Config](d Descriptor, defaults func() C, open func(context.Context, C, Env) (Channel, error)) Plugin {
+	return Plugin{
+		Descriptor: d,
+		config:     reflect.TypeFor[C](),
+		defaults:   func() any { return defaults() },
+		open: func(ctx context.Context, decode Decode, env Env) (Channel, error) {
+			cfg := defaults()
+			if err := decode(&cfg); err != nil {
+				return nil, err
+			}
+			if err := cfg.Validate(); err != nil {
+				return nil, err
+			}
+			return open(ctx, cfg, env)
+		},
+	}
+}
+
+// DefineSender makes a plugin from something that only delivers messages. The
+// core makes and compares the codes; what the sender can do besides, such as
+// Closer or Tracker, is found by As.
+func DefineSender[C Config](d Descriptor, defaults func() C, open func(context.Context, C, Env) (Sender, error)) Plugin {
+	return Define(d, defaults, func(ctx context.Context, cfg C, env Env) (Channel, error) {
+		s, err := open(ctx, cfg, env)
+		if err != nil {
+			return nil, err
+		}
+		return codeChannel{s, env.Codes}, nil
+	})
+}
+
+// Open builds a channel from its configuration.
+func (p Plugin) Open(ctx context.Context, decode Decode, env Env) (Channel, error) {
+	if p.open == nil {
+		return nil, errors.New("plugin was not made with Define")
+	}
+	ch, err := p.open(ctx, decode, env)
+	if err != nil {
+		return nil, fmt.Errorf("open channel %q: %w", env.Instance, err)
+	}
+	return ch, nil
+}
+
+// Defaults is the configuration when nothing is configured, of ConfigType.
+// It is nil if the plugin was not made with Define.
+func (p Plugin) Defaults() any {
+	if p.defaults == nil {
+		return nil
+	}
+	return p.defaults()
+}
+
+// ConfigType is the struct that documentation and JSON schema are made from.
+func (p Plugin) ConfigType() reflect.Type { return p.config }
