@@ -43,6 +43,7 @@ type Evidence struct {
 	Factor        Factor    `json:"factor"`           //
 	Max           AAL       `json:"max"`              // the most that this kind of proof may lift to
 	AMR           []string  `json:"amr"`              // RFC 8176
+	Device        bool      `json:"device,omitempty"` // an enrolled device, not an address that was named
 	Backup        bool      `json:"backup,omitempty"` // a recovery code stood in
 	At            time.Time `json:"at"`
 }
@@ -89,15 +90,17 @@ func Merge(old []Evidence, e Evidence) []Evidence {
 	return append(out, e)
 }
 
-// Newest is when the strongest kind of evidence was last given: a session that
-// was stepped up counts from there.
-func Newest(all []Evidence) time.Time {
-	var best AAL
-	var at time.Time
+// Newest is when the newest proof was given; zero if there is none.
+func Newest(all []Evidence) (at time.Time) {
 	for _, e := range all {
-		if e.Max > best || e.Max == best && e.At.After(at) {
-			best, at = e.Max, e.At
+		if e.At.After(at) {
+			at = e.At
 		}
 	}
 	return at
+}
+
+// Devices keeps the proofs that enrolled devices gave.
+func Devices(all []Evidence) []Evidence {
+	return slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return !e.Device })
 }

@@ -8,13 +8,9 @@ import (
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
-	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/user"
 )
-
-// ErrTwoFactorOff means that this tenant has no second factors.
-var ErrTwoFactorOff = fault.New(fault.Malformed, "not_configured", "This is not switched on here.")
 
 // Policy is everything that a tenant decides.
 type Policy struct {
@@ -110,16 +106,15 @@ type StepUp struct {
 	MaxAge time.Duration
 }
 
-// NeedsStepUp reports what is missing. With a second device the proof must be
-// by a second factor and fresh; without one, any fresh proof will do.
+// NeedsStepUp reports what is missing before an account may be weakened. Whoever
+// has a second device must have used one lately; for others any fresh proof does.
 func (p Policy) NeedsStepUp(evidence []assurance.Evidence, devices int, now time.Time) (StepUp, bool) {
-	want := assurance.AAL1
+	need := StepUp{ACR: assurance.AAL1.ACR(), MaxAge: p.TwoFactor.StepUpMaxAge}
 	if devices > 0 && p.TwoFactor.Mode != Off {
-		want = assurance.AAL2
+		need.ACR = assurance.AAL2.ACR()
+		evidence = assurance.Devices(evidence)
 	}
-	need := StepUp{ACR: want.ACR(), MaxAge: p.TwoFactor.StepUpMaxAge}
-	fresh := now.Sub(assurance.Newest(evidence)) <= need.MaxAge
-	return need, !fresh || assurance.Assess(evidence).AAL < want
+	return need, len(evidence) == 0 || now.Sub(assurance.Newest(evidence)) > need.MaxAge
 }
 
 // Default is the policy when nothing is configured.

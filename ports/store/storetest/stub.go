@@ -6,8 +6,6 @@ import (
 	"github.com/countersign/countersign/ports/store"
 )
 
-func settles() []behaviour     { return nil }
-func rotates() []behaviour     { return nil }
 func directories() []behaviour { return nil }
 func people() []behaviour      { return nil }
 func devices() []behaviour     { return nil }
