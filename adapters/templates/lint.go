@@ -1,0 +1,135 @@
+package templates
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/ports/message"
+)
+
+// What templates are tried with. Brand and host are as long as we promise to
+// fit into one segment.
+const (
+	sampleCode  = "482913"
+	sampleBrand = "Twenty Letters Brand"
+	sampleHost  = "sign-in.thirty-letters.example"
+)
+
+// front is where a notification still shows the code, in characters.
+const front = 12
+
+// Finding is what one text message would cost.
+type Finding struct {
+	Tenant   string // empty for everybody
+	Locale   string
+	Encoding string // GSM7 or UCS2
+	Units    int
+	Segments int
+	Note     string // what could be better; empty if nothing
+}
+
+// Lint measures the text message of every tenant and locale with a brand of 20
+// and a host of 30 characters.
+func (c *Composer) Lint() []Finding {
+	var out []Finding
+	for _, tenant := range slices.Sorted(maps.Keys(c.tenants)) {
+		for _, locale := range c.offer.names {
+			f := Finding{Tenant: tenant, Locale: locale}
+			x, err := c.tenants[tenant][locale].compose(sample(message.SMS, message.SignIn), false)
+			if err != nil {
+				f.Note = "cannot be composed: " + err.Error()
+			} else {
+				f.Encoding, f.Units, f.Segments = Segments(x.Text)
+			}
+			if f.Segments > 1 {
+				f.Note = fmt.Sprintf("costs %d segments instead of 1", f.Segments)
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func sample(f message.Form, p message.Purpose) message.Request {
+	return message.Request{
+		Kind: message.Code, Form: f, Purpose: p, Brand: sampleBrand, Host: sampleHost,
+		Code: sampleCode, Life: 10 * time.Minute,
+	}
+}
+
+// samples are requests that take every branch: with all there can be, and with
+// as little as possible.
+func samples(key layoutKey) []message.Request {
+	bare := sample(key.form, message.SignIn)
+	bare.Host, bare.Life = "", 0
+	full := sample(key.form, message.Approve)
+	full.Link, full.Support, full.Where = "https://login.example/l#t0k3n", "https://example/help", "Firefox on Windows"
+	full.Facts = []message.Fact{{Label: "Amount", Value: "120.00 EUR"}, {Label: "To", Value: "Bob"}}
+	plain := sample(key.form, message.StepUp)
+	plain.Support, plain.Life = "Room 12", 3*time.Hour
+	return []message.Request{bare, full, plain}
+}
+
+// try renders every layout of a bundle and complains about what would fail or
+// mislead later.
+func (l *loader) try(b *bundle) {
+	if len(b.words.missing()) > 0 {
+		return // said already, and everything else would follow from it
+	}
+	for _, key := range layouts() {
+		lay, ok := b.layouts[key]
+		if !ok {
+			continue
+		}
+		for _, r := range samples(key) {
+			x, err := b.compose(r, false)
+			if err == nil {
+				err = verify(r, x)
+				if err != nil {
+					err = fmt.Errorf("in %s: %w", b.locale, err)
+				}
+			}
+			l.complain(lay.file, err)
+		}
+	}
+}
+
+// verify checks that a message says what it is for.
+func verify(r message.Request, x message.Text) error {
+	var bad []error
+	want := []string{r.Code}
+	if r.Form == message.Voice {
+		want[0] = strings.Join(strings.Split(r.Code, ""), ", ")
+	}
+	for _, f := range r.Facts {
+		want = append(want, f.Label, f.Value)
+	}
+	for _, value := range want {
+		if !strings.Contains(x.Text, value) || r.Form == message.Email && !strings.Contains(x.HTML, value) {
+			bad = append(bad, fmt.Errorf("does not show %q", value))
+		}
+	}
+	if r.Form == message.SMS {
+		bad = append(bad, verifySMS(r, x.Text))
+	}
+	return errors.Join(bad...)
+}
+
+// verifySMS checks what autofill and notifications rely on. The last line is
+// that of "Origin-bound one-time codes delivered via SMS", section 2.
+func verifySMS(r message.Request, text string) error {
+	start := []rune(text)
+	start = start[:min(len(start), front)]
+	if !strings.Contains(string(start), r.Code) {
+		return fmt.Errorf("the code is not within the first %d characters", front)
+	}
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if want := "@" + r.Host + " #" + r.Code; r.Host != "" && last != want {
+		return errors.New("the last line is not @host #code")
+	}
+	return nil
+}
