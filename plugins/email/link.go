@@ -1,0 +1,155 @@
+package email
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// dialer makes connections.
+type dialer struct {
+	cfg    Config
+	host   string
+	domain string // of the sender
+	tls    *tls.Config
+}
+
+// link is one connection, signed in. One message at a time.
+type link struct {
+	client  *gomail.Client
+	session *smtp.Client
+	wire    *wire
+	expiry  *time.Timer // set while it is idle
+}
+
+// wire is the connection beneath. The library does not close what it could not
+// use, and does not know about contexts, so we hold on to it.
+type wire struct {
+	mu     sync.Mutex // guards the rest
+	conn   net.Conn
+	closed bool
+}
+
+func (w *wire) attach(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = conn
+	if w.closed {
+		_ = conn.Close()
+	}
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	if w.conn != nil {
+		_ = w.conn.Close()
+	}
+}
+
+// dial connects, encrypts and signs in.
+func (d dialer) dial(ctx context.Context) (*link, error) {
+	w := &wire{}
+	client, err := gomail.NewClient(d.host, d.options(w)...)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, w.cut)
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		w.cut()
+		return nil, err
+	}
+	return &link{client: client, session: session, wire: w}, nil
+}
+
+func (d dialer) options(w *wire) []gomail.Option {
+	_, port, _ := net.SplitHostPort(d.cfg.Addr) // validated with the configuration
+	number, _ := strconv.Atoi(port)
+	helo := d.cfg.Helo
+	if helo == "" {
+		helo = d.domain
+	}
+	options := []gomail.Option{
+		gomail.WithPort(number), gomail.WithTimeout(d.cfg.Timeout), gomail.WithHELO(helo), gomail.WithoutNoop(),
+		gomail.WithTLSConfig(d.tls), gomail.WithTLSPolicy(d.policy()), gomail.WithDialContextFunc(d.connector(w)),
+	}
+	if d.cfg.Username == "" {
+		return options
+	}
+	return append(options, gomail.WithUsername(d.cfg.Username), gomail.WithPassword(d.cfg.Password.Reveal()),
+		gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlain, gomail.SMTPAuthLogin))
+}
+
+func (d dialer) policy() gomail.TLSPolicy {
+	switch d.cfg.TLS {
+	case "starttls":
+		return gomail.TLSMandatory
+	case "opportunistic":
+		return gomail.TLSOpportunistic
+	default: // none, or tls, which is encrypted from the first byte
+		return gomail.NoTLS
+	}
+}
+
+// connector opens the connection, with TLS from the first byte if so configured.
+func (d dialer) connector(w *wire) gomail.DialContextFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		w.attach(conn)
+		if d.cfg.TLS != "tls" {
+			return conn, nil
+		}
+		encrypted := tls.Client(conn, d.tls)
+		return encrypted, encrypted.HandshakeContext(ctx)
+	}
+}
+
+// send hands one message over, or gives up when ctx ends. A message that was
+// taken is sent, even if the connection breaks right afterwards.
+func (l *link) send(ctx context.Context, msg *gomail.Msg) error {
+	stop := context.AfterFunc(ctx, l.wire.cut)
+	defer stop()
+	err := l.client.SendWithSMTPClient(l.session, msg)
+	if msg.IsDelivered() {
+		return nil
+	}
+	if err == nil {
+		return errors.New("the library neither sent nor failed")
+	}
+	return err
+}
+
+// reusable reports whether the next message may go the same way after err.
+func (l *link) reusable(err error) bool {
+	if err == nil {
+		return l.session.HasConnection()
+	}
+	failed, ok := errors.AsType[*gomail.SendError](err)
+	return ok && (failed.Reason == gomail.ErrSMTPRcptTo || failed.Reason == gomail.ErrSMTPMailFrom) && failed.ErrorCode() >= 500
+}
+
+// quit hangs up politely, but does not wait for long.
+func (l *link) quit() {
+	if l.session.UpdateDeadline(time.Second) == nil {
+		_ = l.session.Quit()
+	}
+	l.drop()
+}
+
+// drop hangs up.
+func (l *link) drop() { l.wire.cut() }
