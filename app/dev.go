@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/countersign/countersign/adapters/keyring"
+	"github.com/countersign/countersign/adapters/system"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/plugins/devinbox"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/token"
+)
+
+// dev is what only development has: an inbox in place of carriers, and a clock
+// that can be moved. In production it is nil, and nothing of it is registered.
+type dev struct {
+	inbox *devinbox.Inbox
+	clock *system.Movable
+}
+
+func newDev(l Loaded) *dev {
+	if l.Mode != Development {
+		return nil
+	}
+	return &dev{inbox: devinbox.New(), clock: &system.Movable{}}
+}
+
+// developmentDefaults is the configuration of a newcomer.
+func developmentDefaults(c Config) Config {
+	c.Mode = Development
+	c.Database.URL = channel.NewSecret("sqlite:countersign-dev.db")
+	c.Channels = map[string]Channel{
+		"email": {Use: "dev_email"}, "sms": {Use: "dev_sms"}, "totp": {Use: "totp"}, recoveryType: {Use: recoveryType},
+	}
+	c.Log = Log{Level: "warn", Format: "text"}
+	return c
+}
+
+// catalog is the plugins of a development build: everything that would send is
+// diverted into the inbox.
+func (d *dev) catalog(c *channels.Catalog) (*channels.Catalog, error) {
+	plugins := c.Plugins()
+	for i, p := range plugins {
+		if sends(p) {
+			plugins[i] = devinbox.StandIn(d.inbox, p.Descriptor)
+		}
+	}
+	return channels.NewCatalog(append(plugins, devinbox.Plugins(d.inbox)...))
+}
+
+// divert leaves out the configuration of what is diverted: carriers' passwords
+// need not be there to try something out.
+func (d *dev) divert(specs []channels.Spec, c *channels.Catalog) []channels.Spec {
+	out := slices.Clone(specs)
+	for i, s := range out {
+		if p, ok := c.Find(s.Use); ok && sends(p) {
+			out[i].Decode = func(any) error { return nil }
+		}
+	}
+	return out
+}
+
+func sends(p channel.Plugin) bool { return p.Address == channel.Email || p.Address == channel.Phone }
+
+// print shows every message as it arrives, until ctx ends.
+func (d *dev) print(ctx context.Context, w io.Writer) {
+	var last int64
+	for {
+		m, err := d.inbox.Latest(ctx, devinbox.Filter{After: last})
+		if err != nil {
+			return
+		}
+		for _, m := range after(d.inbox.List(devinbox.Filter{After: last})) {
+			fmt.Fprintf(w, "  %s  %s → %s   %s   (dev only)\n", m.At.Local().Format(time.TimeOnly), m.Channel, m.To, m.Code)
+		}
+		last = m.Seq
+	}
+}
+
+// after puts the messages into the order in which they came.
+func after(newestFirst []devinbox.Message) []devinbox.Message {
+	out := make([]devinbox.Message, 0, len(newestFirst))
+	for i := len(newestFirst) - 1; i >= 0; i-- {
+		out = append(out, newestFirst[i])
+	}
+	return out
+}
+
+// ensureKeys makes a key file where there is none.
+func ensureKeys(path string, random io.Reader, now time.Time, algorithm string) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return nil // reading it says what is wrong with it
+	}
+	f, err := keyring.Generate(random, now, token.Algorithm(algorithm))
+	if err != nil {
+		return err
+	}
+	return f.Create(path)
+}
+
+// mount adds the routes that only development has.
+func (d *dev) mount(*fiber.App) {}

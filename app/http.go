@@ -1,0 +1,69 @@
+package app
+
+import (
+	"log/slog"
+
+	"github.com/gofiber/fiber/v2"
+	"go.uber.org/fx"
+
+	"github.com/countersign/countersign/adapters/fiberapi"
+	"github.com/countersign/countersign/adapters/fiberkit"
+	"github.com/countersign/countersign/adapters/meter"
+	"github.com/countersign/countersign/adapters/qrcode"
+	"github.com/countersign/countersign/adapters/system"
+	"github.com/countersign/countersign/app/accounts"
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/devices"
+	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/sessions"
+	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/store"
+	portsystem "github.com/countersign/countersign/ports/system"
+	"github.com/countersign/countersign/ports/token"
+)
+
+// surface is what the HTTP server is made of.
+type surface struct {
+	fx.In
+
+	Loaded      Loaded
+	Challenges  *challenges.Service
+	Sessions    *sessions.Service
+	Devices     *devices.Service
+	Accounts    *accounts.Service
+	Idempotency *idempotency.Service
+	Tenants     *tenants.Book
+	Channels    *channels.Registry
+	Composer    message.Composer
+	Keys        token.Publisher
+	Store       store.Store
+	IDs         portsystem.IDs
+	Meter       *meter.Meter
+	Log         *slog.Logger
+	Dev         *dev
+}
+
+func newServer(s surface) (*fiber.App, *readiness, error) {
+	ready := &readiness{}
+	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
+	api, err := fiberapi.New(fiberapi.Needs{
+		Challenges: s.Challenges, Sessions: s.Sessions, Devices: s.Devices, Accounts: s.Accounts,
+		Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
+		Address: address, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
+		PublicURL: s.Loaded.PublicURL, Version: Version,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	web := fiberkit.New(fiberkit.Options{
+		Log: s.Log, NewID: s.IDs.New, Address: address, Watch: s.Meter.Request,
+		Now: system.Clock{}.Now, Docs: s.Loaded.PublicURL,
+	})
+	api.Mount(web)
+	if s.Dev != nil {
+		s.Dev.mount(web)
+	}
+	return web, ready, nil
+}

@@ -1,0 +1,113 @@
+package app
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/adapters/configfile"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/ports/channel"
+)
+
+// envPrefix begins every environment variable that is ours.
+const envPrefix = "COUNTERSIGN_"
+
+// sources is where the configuration comes from, besides the environment.
+type sources struct {
+	file  string            // --config
+	mode  string            // forced by the command; "" leaves it to the file
+	flags map[string]string // path to value
+}
+
+// later are parts of the design that this version does not serve. They are
+// refused by name, so that nobody believes them to be at work.
+var later = []string{
+	"webhooks", "tenants", "policy.rules", "policy.password", "policy.sign_up.invite", "policy.sign_up.required",
+	"policy.identity.profile", "policy.identity.defer", "policy.identity.auto_send", "policy.identity.update_from_device",
+	"policy.challenge.anonymous", "policy.challenge.link", "policy.limits.prefix_conversion", "policy.two_factor.remember_device",
+}
+
+// load reads the configuration. Whatever is wrong with it is reported at once.
+func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, error) {
+	var l Loaded
+	data, err := readConfig(src.file)
+	if err != nil {
+		return l, nil, configuration(err)
+	}
+	l.Config = DefaultConfig()
+	flags := map[string]string{}
+	for path, value := range src.flags {
+		flags[path] = value
+	}
+	if src.mode != "" {
+		flags["mode"] = src.mode
+		l.Config = developmentDefaults(l.Config)
+	}
+	parts := make([]string, 0, len(catalog.Plugins()))
+	for _, p := range catalog.Plugins() {
+		parts = append(parts, p.Type)
+	}
+	known, err := configfile.Load(&l.Config, configfile.Source{
+		File: src.file, Data: data, Environ: os.Environ(), Prefix: envPrefix, Parts: parts,
+		IgnoreEnv: []string{"COUNTERSIGN_TEST_*", "COUNTERSIGN_BENCH_*", "COUNTERSIGN_CONFIG"}, Flags: flags,
+		FlagNames:   map[string]string{"database.url": "database", "metrics_listen": "metrics-listen"},
+		StrictFiles: src.mode == "",
+	})
+	if err != nil {
+		return l, nil, configuration(named(err))
+	}
+	l.Specs, err = specs(l.Config, catalog)
+	return l, known, configuration(err)
+}
+
+func readConfig(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no file " + path + ". Name the configuration with --config FILE, or leave --config out")
+	}
+	return data, err
+}
+
+// named tells unknown keys that the design has from those that nobody has.
+func named(err error) error {
+	problems, ok := errors.AsType[configfile.Problems](err)
+	if !ok {
+		return err
+	}
+	for i, p := range problems {
+		key, ok := strings.CutPrefix(p.Text, `unknown key "`)
+		if !ok {
+			continue
+		}
+		path := strings.TrimPrefix(p.Path+"."+strings.TrimSuffix(key, `"`), ".")
+		if slices.Contains(later, path) {
+			problems[i].Path, problems[i].Text = path, "is not served by this version yet"
+			problems[i].Hint = "Leave it out."
+		}
+	}
+	return problems
+}
+
+// specs lists the configured channels, each with how its plugin reads its part.
+// Every part is read once here, so that what is wrong is found before anything
+// is opened.
+func specs(c Config, catalog *channels.Catalog) ([]channels.Spec, error) {
+	var errs []error
+	out := make([]channels.Spec, 0, len(c.Channels))
+	for id, ch := range c.Channels {
+		part := ch.Plugin[ch.Use]
+		spec := channels.Spec{ID: id, Use: ch.Use, Decode: part.Decode, Fallback: ch.Fallback}
+		out = append(out, spec)
+		if p, ok := catalog.Find(ch.Use); ok && c.Mode == Production {
+			errs = append(errs, try(p, part))
+		}
+	}
+	slices.SortFunc(out, func(a, b channels.Spec) int { return strings.Compare(a.ID, b.ID) })
+	return out, errors.Join(errs...)
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/countersign/countersign/adapters/jwttoken"
+	"github.com/countersign/countersign/adapters/keyring"
+	"github.com/countersign/countersign/adapters/meter"
+	"github.com/countersign/countersign/adapters/phoneplan"
+	"github.com/countersign/countersign/adapters/system"
+	"github.com/countersign/countersign/adapters/templates"
+	"github.com/countersign/countersign/adapters/textnorm"
+	"github.com/countersign/countersign/app/accounts"
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/delivery"
+	"github.com/countersign/countersign/app/devices"
+	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/janitor"
+	"github.com/countersign/countersign/app/sessions"
+	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/tenant"
+	"github.com/countersign/countersign/plugins/email"
+	"github.com/countersign/countersign/plugins/recovery"
+	"github.com/countersign/countersign/plugins/totp"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/numbering"
+	"github.com/countersign/countersign/ports/store"
+	portsystem "github.com/countersign/countersign/ports/system"
+	"github.com/countersign/countersign/ports/token"
+)
+
+// Loaded is a configuration that was read and found good.
+type Loaded struct {
+	Config
+
+	Specs []channels.Spec // of Config.Channels, in no order
+}
+
+// New puts everything together. Whatever cannot be is reported by its Err.
+func New(l Loaded, opts ...Option) *fx.App {
+	return fx.New(
+		fx.WithLogger(func(log *slog.Logger) fxevent.Logger { return &fxevent.SlogLogger{Logger: quiet(log)} }),
+		fx.StopTimeout(3*patience),
+		fx.Supply(l),
+		Channels(email.Plugin(), totp.Plugin(), recovery.Plugin()),
+		fx.Provide(
+			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, meter.New, newComposer,
+			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes,
+			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor,
+			newDev, newServer,
+		),
+		fx.Options(opts...),
+		fx.Invoke(run),
+	)
+}
+
+// newCatalog collects the plugins that fx brings in no order.
+var newCatalog = fx.Annotate(channels.NewCatalog, fx.ParamTags(`group:"channels"`))
+
+func newLog(l Loaded) *slog.Logger { return l.Log.logger(os.Stderr) }
+
+func (g Log) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(g.Level)) // one of the four, by the configuration's rules
+	o := &slog.HandlerOptions{Level: level}
+	if g.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, o))
+	}
+	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// quiet lets only fx's errors through: who wires what is nobody's news.
+func quiet(log *slog.Logger) *slog.Logger {
+	return slog.New(above{log.Handler(), slog.LevelError})
+}
+
+type above struct {
+	slog.Handler
+	least slog.Level
+}
+
+// Enabled reports whether the record is important enough.
+func (a above) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= a.least && a.Handler.Enabled(ctx, l)
+}
+
+func newClock(d *dev) portsystem.Clock {
+	if d != nil {
+		return d.clock
+	}
+	return system.Clock{}
+}
+
+func newRandom() io.Reader { return system.Random() }
+
+func newIDs(random io.Reader) portsystem.IDs { return system.NewIDs(random) }
+
+func newTokens(l Loaded, ring *keyring.Ring, clock portsystem.Clock) (*jwttoken.Tokens, token.Signer, token.Reader, token.Publisher, error) {
+	t, err := jwttoken.New(jwttoken.Config{Keys: ring, Issuer: l.PublicURL, Audience: l.PublicURL, Now: clock.Now})
+	return t, t, t, t, err
+}
+
+func newComposer(l Loaded) (message.Composer, error) {
+	return templates.New(templates.Options{Default: l.Locales.Default, Offered: l.Locales.Offered})
+}
+
+func newTenants(l Loaded) (*tenants.Book, error) {
+	p, err := l.Policy.domain()
+	return tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Policy: p}), err
+}
+
+func newContacts() contact.Parser {
+	return contact.Parser{NFKC: textnorm.NFKC, ToASCII: textnorm.NewDomains().ToASCII, E164: numbering.E164(phoneplan.New())}
+}
+
+func newCodes(ring *keyring.Ring, book *tenants.Book) *challenges.Codes {
+	return challenges.NewCodes(ring, book.Policy(tenant.Default).Challenge.Format)
+}
+
+// parts are what most use cases are made of.
+type parts struct {
+	fx.In
+
+	Store    store.Store
+	Clock    portsystem.Clock
+	IDs      portsystem.IDs
+	Random   io.Reader
+	Ring     *keyring.Ring
+	Meter    *meter.Meter
+	Log      *slog.Logger
+	Tenants  *tenants.Book
+	Channels *channels.Registry
+	Contacts contact.Parser
+	Codes    *challenges.Codes
+	Composer message.Composer
+}
+
+func newDispatcher(p parts, l Loaded) *delivery.Dispatcher {
+	return delivery.New(delivery.Needs{
+		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Composer: p.Composer, Clock: p.Clock, Random: p.Random,
+		Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Brand: l.Brand.Name, Host: l.host(), Support: l.Brand.Support,
+	})
+}
+
+func newSessions(p parts, signer token.Signer, reader token.Reader) *sessions.Service {
+	return sessions.New(sessions.Needs{
+		Store: p.Store, Signer: signer, Reader: reader, Deriver: p.Ring, Clock: p.Clock, IDs: p.IDs,
+		Meter: p.Meter, Tenants: p.Tenants,
+	})
+}
+
+func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher) *challenges.Service {
+	return challenges.New(challenges.Needs{
+		Store: p.Store, Channels: p.Channels, Sessions: s, Tenants: p.Tenants, Contacts: p.Contacts, Sealer: p.Ring,
+		Codes: p.Codes, Courier: d, Clock: p.Clock, IDs: p.IDs, Random: p.Random, Meter: p.Meter, Log: p.Log,
+	})
+}
+
+func newDevices(p parts, c *challenges.Service, s *sessions.Service) *devices.Service {
+	return devices.New(devices.Needs{
+		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts,
+		Clock: p.Clock, IDs: p.IDs,
+	})
+}
+
+func newAccounts(p parts, s *sessions.Service) *accounts.Service {
+	return accounts.New(accounts.Needs{
+		Store: p.Store, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
+		Clock: p.Clock, IDs: p.IDs,
+	})
+}
+
+func newIdempotency(p parts) *idempotency.Service {
+	return idempotency.New(idempotency.Needs{Store: p.Store, Sealer: p.Ring, Clock: p.Clock})
+}
+
+func newJanitor(p parts) *janitor.Janitor {
+	return janitor.New(janitor.Needs{Store: p.Store, Clock: p.Clock, Log: p.Log})
+}
