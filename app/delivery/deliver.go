@@ -105,7 +105,14 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) er
 	return err
 }
 
-func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, code string) error {
+// sendVia hands the message to one carrier. A plugin that panics has failed, and
+// takes nobody else with it.
+func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, code string) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("channel %q panicked: %w", via.ID, channel.ErrUnavailable)
+		}
+	}()
 	if via.Sender == nil {
 		return fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
 	}

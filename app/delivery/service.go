@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
@@ -55,6 +56,7 @@ type Dispatcher struct {
 
 	free   chan struct{} // one for each free hand
 	wake   chan struct{}
+	more   atomic.Bool // the queue may hold more than there were hands for
 	health *health
 
 	mu      sync.Mutex // guards stopped, and busy.Add against busy.Wait
@@ -105,8 +107,11 @@ func (d *Dispatcher) Release() {
 // Take sends a message whose hand was reserved.
 func (d *Dispatcher) Take(p store.Parcel) {
 	go func() {
-		defer d.Release()
 		d.deliver(d.ctx, p)
+		d.Release()
+		if d.more.Load() {
+			d.Wake()
+		}
 	}()
 }
 
@@ -124,9 +129,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		if d.claim(ctx) == hands {
-			continue // there may be more
-		}
+		d.claim(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -155,23 +158,25 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	<-done
 }
 
-// claim leases as many messages as there are free hands and sends them.
-func (d *Dispatcher) claim(ctx context.Context) int {
+// claim leases as many messages as there are free hands and sends them. If there
+// may be more, the next hand that is free looks again.
+func (d *Dispatcher) claim(ctx context.Context) {
+	d.more.Store(true) // before looking for hands: one that is freed from now on wakes us
 	n := d.grab()
 	if n == 0 {
-		return 0
+		return
 	}
 	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: n, Now: d.Clock.Now()})
 	if err != nil && ctx.Err() == nil {
 		d.Log.Error("the queue cannot be read", "error", err)
 	}
+	d.more.Store(len(parcels) == n)
 	for _, p := range parcels {
 		d.Take(p)
 	}
 	for range n - len(parcels) {
 		d.Release()
 	}
-	return len(parcels)
 }
 
 // grab reserves all free hands.

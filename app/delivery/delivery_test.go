@@ -1,0 +1,338 @@
+package delivery_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/countersign/countersign/adapters/memstore"
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/delivery"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+	"github.com/countersign/countersign/ports/system/systemtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// carrier is a sender that does as it is told.
+type carrier struct {
+	mu   sync.Mutex // guards what follows
+	errs []error    // of the next sends; then nil
+	took time.Duration
+	got  []channel.Message
+}
+
+func (c *carrier) Send(ctx context.Context, m channel.Message) (channel.Receipt, error) {
+	select {
+	case <-time.After(c.took):
+	case <-ctx.Done():
+		return channel.Receipt{}, fmt.Errorf("%w: %w", channel.ErrUnavailable, ctx.Err())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.errs) > 0 {
+		err := c.errs[0]
+		c.errs = c.errs[1:]
+		if err != nil {
+			return channel.Receipt{}, err
+		}
+	}
+	c.got = append(c.got, m)
+	return channel.Receipt{ID: "r"}, nil
+}
+
+func (c *carrier) sent() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.got)
+}
+
+type noConfig struct{}
+
+func (noConfig) Validate() error { return nil }
+
+func plugin(typ string, c *carrier) channel.Plugin {
+	return channel.DefineSender(channel.Descriptor{Type: typ, Title: typ, Address: channel.Email}, func() noConfig { return noConfig{} },
+		func(context.Context, noConfig, channel.Env) (channel.Sender, error) { return c, nil })
+}
+
+type fixedCodes struct{}
+
+func (fixedCodes) Of(challenge.Challenge) (string, bool) { return "123456", true }
+
+type plainComposer struct{}
+
+func (plainComposer) Compose(r message.Request) (message.Text, error) {
+	return message.Text{Locale: "en", Text: "code " + r.Code}, nil
+}
+func (plainComposer) Match(...string) string { return "en" }
+func (plainComposer) Locales() []string      { return []string{"en"} }
+
+// rig is a dispatcher over memory, with the bubble's clock.
+type rig struct {
+	store        *memstore.Store
+	first, other *carrier
+	log          *strings.Builder
+	d            *delivery.Dispatcher
+	ids          systemtest.IDs
+}
+
+type bubbleClock struct{}
+
+func (bubbleClock) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{store: memstore.New(), first: &carrier{}, other: &carrier{}, log: &strings.Builder{}}
+	catalog, err := channels.NewCatalog([]channel.Plugin{plugin("first", r.first), plugin("other", r.other)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noDecode := func(any) error { return nil }
+	registry, err := catalog.Open(t.Context(), []channels.Spec{
+		{ID: "email", Use: "first", Decode: noDecode, Fallback: []string{"backup"}}, {ID: "backup", Use: "other", Decode: noDecode},
+	}, func(string) channel.Env { return channel.Env{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.d = delivery.New(delivery.Needs{
+		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: plainComposer{}, Clock: bubbleClock{},
+		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Owner: "me", Brand: "Example", Host: "example.com",
+	})
+	return r
+}
+
+// start queues the message of a new challenge, for somebody or for nobody.
+func (r *rig) start(t *testing.T, decoy bool) store.Start {
+	t.Helper()
+	now := bubbleClock{}.Now()
+	c := challenge.Challenge{
+		Handle: "h" + r.ids.New(), Tenant: "default", Purpose: challenge.SignIn, Channel: "email", Status: challenge.Pending,
+		Delivery: challenge.Queued, Decoy: decoy, Kind: contact.Email, Destination: "ada@example.com", Counter: "c",
+		Format: challenge.Digits(6), Round: 1, Allowed: 5, Sends: 1, MaxSends: 3, CreatedAt: now, ExpiresAt: now.Add(5 * time.Minute),
+	}
+	return store.Start{Challenge: c, Now: now, Message: &store.Message{
+		ID: r.ids.New(), Tenant: c.Tenant, Handle: c.Handle, Channel: "email", Number: 1, NextAt: now, Deadline: c.ExpiresAt,
+	}}
+}
+
+func (r *rig) queue(t *testing.T, s store.Start) {
+	t.Helper()
+	if err := r.store.Start(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	r.d.Wake()
+}
+
+func (r *rig) fate(t *testing.T, s store.Start) challenge.Delivery {
+	t.Helper()
+	c, err := r.store.Challenge(t.Context(), s.Challenge.Tenant, s.Challenge.Handle, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Delivery
+}
+
+// bubble runs a test with a dispatcher at work, in time that passes at once.
+func bubble(t *testing.T, fn func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.d.Run(ctx) }()
+		fn(t, r)
+		cancel()
+		<-done
+		stop, free := context.WithTimeout(context.Background(), time.Minute)
+		defer free()
+		r.d.Stop(stop)
+	})
+}
+
+func TestAReservedMessageIsSentWithoutTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t) // nobody runs it
+		s := r.start(t, false)
+		if !r.d.Reserve(s.Message, s.Now) {
+			t.Fatal("no free hand")
+		}
+		if err := r.store.Start(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		r.d.Take(store.Parcel{Message: *s.Message, Challenge: s.Challenge})
+		synctest.Wait()
+		if r.first.sent() != 1 || r.fate(t, s) != challenge.Sent {
+			t.Fatalf("sent %d times, delivery %q", r.first.sent(), r.fate(t, s))
+		}
+		if m := r.first.got[0]; m.Code != "123456" || m.To != "ada@example.com" || m.Key != s.Message.ID+"-1" {
+			t.Errorf("the carrier got key %q", m.Key)
+		}
+	})
+}
+
+func TestQueuedMessagesAreSentWhenWoken(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		var all []store.Start
+		for range 40 { // more than there are hands
+			s := r.start(t, false)
+			r.queue(t, s)
+			all = append(all, s)
+		}
+		time.Sleep(time.Millisecond) // of the bubble
+		synctest.Wait()
+		for _, s := range all {
+			if got := r.fate(t, s); got != challenge.Sent {
+				t.Fatalf("delivery is %q", got)
+			}
+		}
+		if r.first.sent() != len(all) {
+			t.Errorf("%d messages were sent %d times", len(all), r.first.sent())
+		}
+	})
+}
+
+func TestAnOutageIsOutwaited(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		down := fmt.Errorf("%w: connection refused", channel.ErrUnavailable)
+		r.first.errs = []error{down, down, down}
+		r.other.errs = []error{down, down, down}
+		s := r.start(t, false)
+		r.queue(t, s)
+		time.Sleep(40 * time.Second)
+		synctest.Wait()
+		if r.first.sent()+r.other.sent() != 1 || r.fate(t, s) != challenge.Sent {
+			t.Errorf("sent %d and %d times, delivery %q", r.first.sent(), r.other.sent(), r.fate(t, s))
+		}
+	})
+}
+
+func TestAnotherChannelStandsIn(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.first.errs = []error{fmt.Errorf("%w: status 401", channel.ErrRefused)}
+		s := r.start(t, false)
+		r.queue(t, s)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r.other.sent() != 1 || r.fate(t, s) != challenge.Sent {
+			t.Errorf("the stand-in sent %d messages, delivery %q", r.other.sent(), r.fate(t, s))
+		}
+	})
+}
+
+func TestNothingIsSentAfterTheCodeHasRunOut(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		for range 200 {
+			r.first.errs = append(r.first.errs, channel.ErrUnavailable)
+			r.other.errs = append(r.other.errs, channel.ErrUnavailable)
+		}
+		s := r.start(t, false)
+		r.queue(t, s)
+		time.Sleep(5 * time.Minute)
+		r.first.mu.Lock()
+		r.first.errs = nil
+		r.first.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if r.first.sent() != 0 || r.fate(t, s) != challenge.Failed {
+			t.Errorf("sent %d times, delivery %q", r.first.sent(), r.fate(t, s))
+		}
+	})
+}
+
+func TestAFinalFailureGivesTheCooldownBack(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.first.errs = []error{channel.ErrUndeliverable}
+		s := r.start(t, false)
+		s.Windows = []limit.Charge{{Key: challenges.CooldownKey(s.Challenge), Rule: limit.Rule{Max: 1, Window: time.Minute}, Cooldown: true}}
+		r.queue(t, s)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if r.fate(t, s) != challenge.Failed || r.other.sent() != 0 {
+			t.Fatalf("delivery %q, the stand-in sent %d", r.fate(t, s), r.other.sent())
+		}
+		again := r.start(t, false)
+		again.Windows = s.Windows
+		if err := r.store.Start(t.Context(), again); err != nil {
+			t.Errorf("the cool-down was not given back: %v", err)
+		}
+	})
+}
+
+func TestADecoySendsNothingAndFaresLikeTheRest(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.first.took = 300 * time.Millisecond
+		real, decoy := r.start(t, false), r.start(t, true)
+		r.queue(t, real)
+		time.Sleep(time.Second)
+		r.queue(t, decoy)
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if got := r.fate(t, decoy); got != challenge.Queued {
+			t.Errorf("after less than a message takes, the decoy is %q", got)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := r.fate(t, decoy); got != challenge.Sent {
+			t.Errorf("the decoy is %q", got)
+		}
+		if r.first.sent() != 1 {
+			t.Errorf("%d messages were sent for one person", r.first.sent())
+		}
+	})
+}
+
+func TestStoppingHandsBackWhatIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.first.took, r.other.took = time.Hour, time.Hour
+		s := r.start(t, false)
+		r.d.Reserve(s.Message, s.Now)
+		if err := r.store.Start(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		r.d.Take(store.Parcel{Message: *s.Message, Challenge: s.Challenge})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r.d.Stop(ctx)
+		if r.d.Reserve(s.Message, s.Now) {
+			t.Error("a stopped dispatcher took a message")
+		}
+		got, err := r.store.Claim(t.Context(), store.Claim{Owner: "another", Lease: time.Minute, Max: 9, Now: bubbleClock{}.Now()})
+		if err != nil || len(got) != 1 {
+			t.Errorf("another replica found %d messages, %v", len(got), err)
+		}
+	})
+}
+
+func TestLogsHoldNeitherCodeNorAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.first.errs = []error{channel.ErrUndeliverable}
+		r.queue(t, r.start(t, false))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !strings.Contains(r.log.String(), "was not sent") {
+			t.Fatalf("the failure was not logged: %s", r.log)
+		}
+		for _, secret := range []string{"123456", "ada@example.com"} {
+			if strings.Contains(r.log.String(), secret) {
+				t.Errorf("the log holds %s", secret)
+			}
+		}
+	})
+}
