@@ -73,12 +73,9 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) er
 	if p.Challenge.Decoy {
 		return d.health.pretend(ctx, p.Channel)
 	}
-	if !now.Before(p.Deadline) {
-		return errTooLate
-	}
 	code, ok := d.Codes.Of(p.Challenge)
-	if !ok {
-		return errTooLate
+	if !ok || !now.Before(p.Deadline) || p.Challenge.Status != challenge.Pending {
+		return errDead
 	}
 	first, err := d.Channels.Get(p.Channel)
 	if err != nil {
@@ -131,12 +128,13 @@ func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store
 	return err
 }
 
-// errTooLate means that the code has run out, or cannot be made any more.
-var errTooLate = errors.New("the code has run out")
+// errDead means that the code has run out, was used or cancelled, or cannot be
+// made any more.
+var errDead = errors.New("the code is dead")
 
 // hopeless reports whether trying again cannot help.
 func hopeless(err error) bool {
-	return errors.Is(err, errTooLate) || errors.Is(err, channel.ErrUndeliverable) || errors.Is(err, channel.ErrRefused)
+	return errors.Is(err, errDead) || errors.Is(err, channel.ErrUndeliverable) || errors.Is(err, channel.ErrRefused)
 }
 
 // backoff is how long to wait before the next try: twice as long each time, up

@@ -18,10 +18,10 @@ func (t Throttle) Wait(failures int) time.Duration {
 	if n < 0 || t.Factor <= 0 {
 		return 0
 	}
-	if n > 30 {
+	if n > 30 || t.Factor > t.Cap>>n { // shifting the first wait up could overflow
 		return t.Cap
 	}
-	return min(t.Factor<<n, t.Cap)
+	return t.Factor << n
 }
 
 // Counter counts failures in a row of one authenticator. It lasts: only a

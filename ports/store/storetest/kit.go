@@ -196,7 +196,7 @@ func (k *kit) device(d store.Device) store.Device {
 
 // proof is evidence that a holds an address, given now.
 func (k *kit) proof(a user.Account) []store.Evidence {
-	return []store.Evidence{{Channel: "email", Authenticator: "addr:" + a.ID, Factor: "possession", Max: 1, AMR: []string{"otp"}, At: k.now}}
+	return []store.Evidence{{Channel: "email", Authenticator: "addr:" + a.ID, Factor: "possession", Max: 1, AMR: []string{"otp"}, Device: true, At: k.now}}
 }
 
 // visit makes a session of a that begins now, without storing it.

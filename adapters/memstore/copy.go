@@ -1,0 +1,79 @@
+package memstore
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/domain/assurance"
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// kept is a time as every store keeps it: in UTC, to the microsecond.
+func kept(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func copyChallenge(c challenge.Challenge) challenge.Challenge {
+	c.Nonce, c.Prompt, c.State = slices.Clone(c.Nonce), slices.Clone(c.Prompt), slices.Clone(c.State)
+	c.CreatedAt, c.ExpiresAt, c.ResendAt = kept(c.CreatedAt), kept(c.ExpiresAt), kept(c.ResendAt)
+	return c
+}
+
+func copyMessage(m store.Message) store.Message {
+	m.NextAt, m.Deadline, m.Leased = kept(m.NextAt), kept(m.Deadline), kept(m.Leased)
+	return m
+}
+
+func copyUser(u user.User) user.User {
+	u.Metadata = maps.Clone(u.Metadata)
+	u.CreatedAt, u.LastSignIn = kept(u.CreatedAt), kept(u.LastSignIn)
+	return u
+}
+
+func copyIdentifier(i user.Identifier) user.Identifier {
+	i.VerifiedAt, i.CreatedAt = kept(i.VerifiedAt), kept(i.CreatedAt)
+	return i
+}
+
+func copyDevice(d store.Device) store.Device {
+	d.Credential = slices.Clone(d.Credential)
+	d.CreatedAt, d.LastUsedAt = kept(d.CreatedAt), kept(d.LastUsedAt)
+	return d
+}
+
+func copyEvidence(all []assurance.Evidence) []assurance.Evidence {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].AMR = slices.Clone(all[i].AMR)
+		all[i].At = kept(all[i].At)
+	}
+	return all
+}
+
+func copySession(s session.Session) session.Session {
+	s.Evidence = copyEvidence(s.Evidence)
+	s.RotatedAt, s.CreatedAt = kept(s.RotatedAt), kept(s.CreatedAt)
+	s.ExpiresAt, s.RevokedAt = kept(s.ExpiresAt), kept(s.RevokedAt)
+	return s
+}
+
+func copySignIn(s session.SignIn) session.SignIn {
+	s.Evidence = copyEvidence(s.Evidence)
+	s.CreatedAt, s.ExpiresAt, s.UsedAt = kept(s.CreatedAt), kept(s.ExpiresAt), kept(s.UsedAt)
+	return s
+}
+
+func copyEvent(e event.Event) event.Event {
+	e.Data = maps.Clone(e.Data)
+	e.At = kept(e.At)
+	return e
+}
+
+func copyAnswer(a store.Answer) store.Answer {
+	a.Request, a.Body = slices.Clone(a.Request), slices.Clone(a.Body)
+	a.ExpiresAt = kept(a.ExpiresAt)
+	return a
+}

@@ -1,0 +1,43 @@
+package memstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// Purge deletes what is old, at most h.Batch rows of each kind (0: all).
+func (s *Store) Purge(ctx context.Context, h store.Horizon) (int, error) {
+	return read(ctx, s, "purge", func(st *state) (int, error) {
+		n := st.purgeChallenges(h)
+		n += st.purgeSessions(h)
+		n += st.counters.removeIf(h.Batch, func(c counter) bool { return c.touched.Before(h.Counters) })
+		n += st.windows.removeIf(h.Batch, func(w limit.Window) bool { return w.Ends.Before(h.Windows) })
+		n += st.once.removeIf(h.Batch, func(until time.Time) bool { return until.Before(h.Windows) })
+		n += st.answers.removeIf(h.Batch, func(a store.Answer) bool { return a.ExpiresAt.Before(h.Windows) })
+		n += st.events.removeIf(h.Batch, func(e event.Event) bool { return e.At.Before(h.Events) })
+		return n, nil
+	})
+}
+
+// purgeChallenges removes challenges that are over, and messages that are too
+// late or whose challenge is gone.
+func (st *state) purgeChallenges(h store.Horizon) int {
+	n := st.challenges.removeIf(h.Batch, func(c challenge.Challenge) bool { return c.ExpiresAt.Before(h.Challenges) })
+	return n + st.messages.removeIf(h.Batch, func(m store.Message) bool {
+		_, ok := st.challenges.rows[m.Handle]
+		return !ok || m.Deadline.Before(h.Challenges)
+	})
+}
+
+func (st *state) purgeSessions(h store.Horizon) int {
+	n := st.sessions.removeIf(h.Batch, func(s session.Session) bool {
+		return s.ExpiresAt.Before(h.Sessions) || !s.RevokedAt.IsZero() && s.RevokedAt.Before(h.Sessions)
+	})
+	return n + st.signIns.removeIf(h.Batch, func(s session.SignIn) bool { return s.ExpiresAt.Before(h.Sessions) })
+}

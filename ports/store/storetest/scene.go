@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// scene is a person in the middle of everything, and a settlement in which
+// everything happens at once.
+type scene struct {
+	*kit
+	ann, bea user.Account
+	c        challenge.Challenge
+	probe    probe
+	paid     limit.Charge // a window that was charged twice
+	app      store.Device
+	sheet    store.Device // of recovery codes
+	home     session.Session
+	half     session.SignIn
+	whole    store.Settlement
+}
+
+func (k *kit) scene() *scene {
+	k.Helper()
+	s := &scene{kit: k, ann: k.person(home), bea: k.stranger(home), paid: k.window(9)}
+	s.app = k.addDevice(k.app(s.ann))
+	s.sheet = k.app(s.ann)
+	s.sheet.Channel, s.sheet.Backup = "recovery", true
+	k.addDevice(s.sheet)
+	s.home, s.half = k.signedIn(s.ann), k.waiting(s.ann)
+	email := s.ann.Identifiers[0].Contact
+	s.c = k.ask(func(c *challenge.Challenge) {
+		c.User, c.Device, c.State = s.ann.ID, s.app.ID, []byte("sealed state")
+		c.Kind, c.Destination = email.Kind, email.Value
+	})
+	s.probe = k.newProbe(s.c.Counter)
+	for range 2 {
+		in := k.pay(s.c)
+		in.Windows = []limit.Charge{s.paid}
+		k.charge(in)
+	}
+	s.whole = s.everything()
+	return s
+}
+
+// everything is a settlement of s.c in which everything happens.
+func (s *scene) everything() store.Settlement {
+	s.pass(time.Second)
+	begins, waits := s.visit(s.ann), s.kit.half(s.ann)
+	sheet := s.kit.app(s.ann)
+	sheet.Channel, sheet.Backup, sheet.Credential = "recovery", true, []byte("new sheet")
+	email := s.ann.Identifiers[0].Contact
+	return store.Settlement{
+		Tenant: home, Handle: s.c.Handle, Now: s.now, UseSignIn: s.half.ID,
+		Strengthen: &store.Strengthen{Session: s.home.ID, Evidence: append(s.proof(s.ann), s.proof(s.bea)...)},
+		Device:     &store.DeviceChange{ID: s.app.ID, Version: s.app.Version, Credential: []byte("next"), Ref: "ref", UsedAt: s.now},
+		Once:       &store.Once{Key: s.name("once"), ForgetAt: s.now.Add(time.Hour)},
+		NewUser:    &s.bea, Verify: &email, Session: &begins, SignIn: &waits, Recovery: &sheet,
+		Counter: s.c.Counter, GiveBack: []string{s.paid.Key},
+		Events: []event.Event{
+			{ID: s.id(), Tenant: home, User: s.ann.ID, Type: event.SessionStarted, At: s.now, Data: map[string]string{"channel": "email"}},
+			{ID: s.id(), Tenant: home, User: s.bea.ID, Type: event.UserCreated, At: s.now},
+		},
+	}
+}
+
+// view is all that can be read of a scene.
+type view struct {
+	Challenge      challenge.Challenge
+	Failures, Paid int
+	Locked         time.Duration
+	Ann            user.Account
+	Devices        []store.Device
+	Sessions       []session.Session
+	Half           session.SignIn
+	Events         []event.Event
+	Found          []bool // what the settlement adds: the user, the session, the sign-in
+}
+
+func (s *scene) view() view {
+	s.Helper()
+	v := view{Challenge: s.read(s.c), Ann: s.account(s.ann)}
+	v.Failures, v.Locked = s.probe.counter(s.now)
+	v.Paid, _ = s.taken(s.paid.Key, s.now)
+	half, err := s.SignIn(s.ctx, home, s.half.ID)
+	s.ok(err, "read sign-in")
+	v.Half = half
+	s.do(func(tx store.Tx) (err error) {
+		if v.Devices, err = tx.Devices().List(s.ctx, home, s.ann.ID, "", 0); err != nil {
+			return err
+		}
+		if v.Sessions, err = tx.Sessions().List(s.ctx, home, s.ann.ID, s.now); err != nil {
+			return err
+		}
+		v.Events, err = tx.Journal().Events(s.ctx, home, s.ann.ID, 100)
+		return err
+	})
+	_, noUser := s.Identify(s.ctx, home, s.bea.Identifiers[0].Contact)
+	_, noSession := s.Session(s.ctx, home, s.whole.Session.ID)
+	_, noSignIn := s.SignIn(s.ctx, home, s.whole.SignIn.ID)
+	v.Found = []bool{noUser == nil, noSession == nil, noSignIn == nil}
+	return v
+}
+
+// another adds a proven identifier of kind to an account that is not stored.
+func (k *kit) another(a *user.Account, kind contact.Kind, value string) {
+	a.Identifiers = append(a.Identifiers, user.Identifier{
+		Contact: contact.Contact{Kind: kind, Value: value}, Tenant: a.Tenant, User: a.ID,
+		VerifiedAt: k.now, CreatedAt: k.now.Add(time.Duration(len(a.Identifiers)) * time.Second),
+	})
+}
