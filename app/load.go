@@ -9,7 +9,6 @@ import (
 
 	"github.com/countersign/countersign/adapters/configfile"
 	"github.com/countersign/countersign/app/channels"
-	"github.com/countersign/countersign/ports/channel"
 )
 
 // envPrefix begins every environment variable that is ours.
