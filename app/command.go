@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
@@ -55,8 +56,8 @@ func strict(cmd *cobra.Command) {
 				return cmd.Help()
 			}
 			hint := "See: " + cmd.CommandPath() + " --help"
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("Did you mean %q? %s", cmd.CommandPath()+" "+near[0], hint)
+			if near := nearest(cmd.SuggestionsFor(args[0]), args[0]); near != "" {
+				hint = fmt.Sprintf("Did you mean %q? %s", cmd.CommandPath()+" "+near, hint)
 			}
 			return usage(fmt.Errorf("there is no command %q. %s", cmd.CommandPath()+" "+args[0], hint))
 		}
@@ -73,6 +74,19 @@ func strict(cmd *cobra.Command) {
 		}
 		return nil
 	}
+}
+
+// nearest prefers a name that begins like what was typed.
+func nearest(names []string, typed string) string {
+	for _, name := range names {
+		if strings.HasPrefix(name, typed[:min(1, len(typed))]) {
+			return name
+		}
+	}
+	if len(names) > 0 {
+		return names[0]
+	}
+	return ""
 }
 
 func all(root *cobra.Command) []*cobra.Command {

@@ -48,6 +48,7 @@ func serve(ctx context.Context, l Loaded, opts []Option, started func()) error {
 	if started != nil {
 		started()
 	}
+	debug.FreeOSMemory() // reading the configuration and the phone plans leaves much behind
 	var code int
 	select {
 	case <-ctx.Done():

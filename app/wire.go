@@ -47,7 +47,7 @@ type Loaded struct {
 // New puts everything together. Whatever cannot be is reported by its Err.
 func New(l Loaded, opts ...Option) *fx.App {
 	return fx.New(
-		fx.WithLogger(func(log *slog.Logger) fxevent.Logger { return &fxevent.SlogLogger{Logger: quiet(log)} }),
+		fx.WithLogger(wiringLog),
 		fx.StopTimeout(3*patience),
 		fx.Supply(l),
 		Channels(email.Plugin(), totp.Plugin(), recovery.Plugin()),
@@ -77,19 +77,16 @@ func (g Log) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, o))
 }
 
-// quiet lets only fx's errors through: who wires what is nobody's news.
-func quiet(log *slog.Logger) *slog.Logger {
-	return slog.New(above{log.Handler(), slog.LevelError})
-}
-
-type above struct {
-	slog.Handler
-	least slog.Level
-}
-
-// Enabled reports whether the record is important enough.
-func (a above) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= a.least && a.Handler.Enabled(ctx, l)
+// wiringLog tells who wires what only to those who debug. Everybody else hears
+// of an error once, from finish.
+func wiringLog(log *slog.Logger) fxevent.Logger {
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return fxevent.NopLogger
+	}
+	l := &fxevent.SlogLogger{Logger: log}
+	l.UseLogLevel(slog.LevelDebug)
+	l.UseErrorLevel(slog.LevelDebug)
+	return l
 }
 
 func newClock(d *dev) portsystem.Clock {
