@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -70,7 +71,7 @@ func (c *cli) keysEpoch() *cobra.Command {
 			"sign in again.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !yes {
-				return refused(fmt.Errorf("everybody would have to sign in again. If you mean it: countersign keys epoch --yes"))
+				return refused(errors.New("everybody would have to sign in again. If you mean it: countersign keys epoch --yes"))
 			}
 			return change(cmd, file, "The epoch is raised. Restart the servers now.", func(f *keyring.File) error {
 				f.RaiseEpoch()

@@ -87,10 +87,8 @@ func (d *dev) print(ctx context.Context, w io.Writer) {
 
 // after puts the messages into the order in which they came.
 func after(newestFirst []devinbox.Message) []devinbox.Message {
-	out := make([]devinbox.Message, 0, len(newestFirst))
-	for i := len(newestFirst) - 1; i >= 0; i-- {
-		out = append(out, newestFirst[i])
-	}
+	out := slices.Clone(newestFirst)
+	slices.Reverse(out)
 	return out
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -37,10 +38,7 @@ func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, e
 		return l, nil, configuration(err)
 	}
 	l.Config = DefaultConfig()
-	flags := map[string]string{}
-	for path, value := range src.flags {
-		flags[path] = value
-	}
+	flags := maps.Clone(src.flags)
 	if src.mode != "" {
 		flags["mode"] = src.mode
 		l.Config = developmentDefaults(l.Config)

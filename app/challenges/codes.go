@@ -51,7 +51,7 @@ func (k *Codes) derive(c channel.Challenge) (string, bool) {
 	}
 	key := seal.KeyID(binary.BigEndian.Uint32(c.Seed)) //nolint:gosec // key ids fit into a byte
 	var bytes []byte
-	for round := byte(0); round < 8; round++ {
+	for round := range byte(8) {
 		sum, err := k.deriver.DeriveWith(key, seal.Code, c.Seed, []byte(c.Handle), []byte(c.Address), []byte{round})
 		if err != nil {
 			return "", false

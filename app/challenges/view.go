@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/user"
-
-	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/ports/channel"
 )
 

@@ -63,7 +63,7 @@ func (f *Error) Unwrap() error { return f.cause }
 
 // Is reports whether target is a fault with the same code.
 func (f *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // Is is called for each link of the chain
+	t, ok := target.(*Error)
 	return ok && t.Code == f.Code
 }
 

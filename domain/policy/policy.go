@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/domain/assurance"
@@ -37,12 +38,7 @@ type Identity struct {
 
 // Allows reports whether people are found by identifiers of this kind.
 func (i Identity) Allows(k contact.Kind) bool {
-	for _, f := range i.Fields {
-		if f == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(i.Fields, k)
 }
 
 // Challenge says what a code looks like and how long it lasts.
