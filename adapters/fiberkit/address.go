@@ -25,8 +25,8 @@ func (r *Resolver) Client(c *fiber.Ctx) netip.Addr {
 	}
 	hops := strings.Split(strings.Join(c.GetReqHeaders()[fiber.HeaderXForwardedFor], ","), ",")
 	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
 			return peer
 		}
 		if peer = hop.Unmap().WithZone(""); !r.trusts(peer) {
@@ -34,6 +34,15 @@ func (r *Resolver) Client(c *fiber.Ctx) netip.Addr {
 		}
 	}
 	return peer
+}
+
+// parseHop reads an address, with a port if the proxy wrote one.
+func parseHop(text string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a, true
+	}
+	p, err := netip.ParseAddrPort(text)
+	return p.Addr(), err == nil
 }
 
 // Key is the client as limits see it: an IPv6 network of /64 is one household.
@@ -46,6 +55,10 @@ func (r *Resolver) Key(c *fiber.Ctx) string {
 	}
 	return client.String()
 }
+
+// Host is the host that the client asked for, in lower case, with its port if
+// that is not the usual one. It is the client's word and proves nothing.
+func Host(c *fiber.Ctx) string { return strings.ToLower(string(c.Request().Host())) }
 
 func (r *Resolver) trusts(a netip.Addr) bool {
 	for _, p := range r.trusted {

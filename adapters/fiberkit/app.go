@@ -3,9 +3,11 @@
 package fiberkit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -21,6 +23,8 @@ type Options struct {
 	Address *Resolver                                                  // who the client is
 	Watch   func(route, method string, status int, took time.Duration) // nil: nobody counts
 	Now     func() time.Time
+	Docs    string        // URL before DocsPath, "https://login.example.com"; "": relative
+	Read    time.Duration // in which a whole request must have arrived; 0: 5 s
 }
 
 // Bounds of every request. What takes longer or is larger is nobody's sign-in.
@@ -46,9 +50,12 @@ var (
 // New makes the server. Immutable is set because Fiber otherwise lends strings
 // of a buffer that the next request overwrites, which mixes up identities.
 func New(o Options) *fiber.App {
+	if o.Read <= 0 {
+		o.Read = readTimeout
+	}
 	app := fiber.New(fiber.Config{
 		Immutable: true, BodyLimit: MaxBody, ReadBufferSize: headerBytes,
-		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ReadTimeout: o.Read, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		DisableStartupMessage: true, DisableDefaultDate: false, EnableTrustedProxyCheck: true,
 		StrictRouting: true, CaseSensitive: true, ServerHeader: "",
 		ErrorHandler: func(c *fiber.Ctx, err error) error { return o.fail(c, err) },
@@ -57,16 +64,16 @@ func New(o Options) *fiber.App {
 	return app
 }
 
-// requestID is where the middleware leaves the id of a request.
-const requestID = "request-id"
+// Where the middleware leaves what belongs to a request.
+const (
+	requestID = "request-id"
+	docsBase  = "docs-base"
+)
 
 // around does for every request what no handler should have to think of.
 func (o Options) around(c *fiber.Ctx) error {
 	began := o.Now()
-	c.Locals(requestID, o.NewID())
-	c.Set(fiber.HeaderCacheControl, "no-store")
-	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	o.begin(c)
 	ctx, cancel := context.WithTimeout(context.Background(), handleTimeout)
 	defer cancel()
 	c.SetUserContext(ctx)
@@ -78,18 +85,41 @@ func (o Options) around(c *fiber.Ctx) error {
 	return err
 }
 
+// begin gives a request its name, and the headers that every answer has.
+func (o Options) begin(c *fiber.Ctx) {
+	c.Locals(requestID, o.NewID())
+	c.Locals(docsBase, o.Docs)
+	c.Set(fiber.HeaderCacheControl, "no-store")
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+}
+
 // serve runs the rest, and turns a panic into an accident like any other.
 func (o Options) serve(c *fiber.Ctx) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			o.Log.Error("a handler panicked", "request", ID(c), "panic", r)
+			o.Log.Error("a handler panicked", "request", ID(c), "panic", r, "stack", string(debug.Stack()))
 			err = errors.New("panic")
 		}
 	}()
-	if c.Get(fiber.HeaderTransferEncoding) != "" && c.Get(fiber.HeaderContentLength) != "" {
-		return ErrMalformed // request smuggling: RFC 9112, 6.1
+	if ambiguous(c) {
+		c.Context().SetConnectionClose()
+		return ErrMalformed
 	}
 	return c.Next()
+}
+
+// ambiguous reports whether a request says in two ways where it ends, so that a
+// proxy may believe the other one (RFC 9112, 6.1). The parsed headers hold only
+// one of them, so it looks at the bytes.
+func ambiguous(c *fiber.Ctx) bool {
+	length, chunks := false, false
+	for line := range bytes.Lines(c.Request().Header.RawHeaders()) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		length = length || bytes.EqualFold(name, []byte(fiber.HeaderContentLength))
+		chunks = chunks || bytes.EqualFold(name, []byte(fiber.HeaderTransferEncoding))
+	}
+	return length && chunks
 }
 
 func (o Options) note(c *fiber.Ctx, began time.Time) {

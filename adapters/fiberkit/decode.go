@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -20,22 +21,38 @@ const maxDepth = 16
 // two equal keys, fold the case of names and ignore what follows the value: each
 // of them lets two readers of one request disagree about it.
 func Decode(c *fiber.Ctx, into any) error {
-	body := c.Body()
+	body, err := Body(c)
+	if err != nil {
+		return err
+	}
 	if len(body) == 0 {
 		body = []byte("{}")
-	} else if mediaType(c) != fiber.MIMEApplicationJSON {
+	} else if MediaType(c) != fiber.MIMEApplicationJSON {
 		return ErrUnsupported
 	}
 	return Strict(body, into)
 }
 
-func mediaType(c *fiber.Ctx) string {
+// Body is the body as it came. Fiber would unpack a compressed one without any
+// bound on what comes out, so these are refused.
+func Body(c *fiber.Ctx) ([]byte, error) {
+	if packed := c.Get(fiber.HeaderContentEncoding); packed != "" && !strings.EqualFold(packed, "identity") {
+		return nil, ErrUnsupported.Saying("Send the body without compression.")
+	}
+	return c.BodyRaw(), nil
+}
+
+// MediaType is the media type of the body, in lower case and without parameters.
+func MediaType(c *fiber.Ctx) string {
 	typ, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
 	return strings.ToLower(strings.TrimSpace(typ))
 }
 
 // Strict reads one JSON value into a struct, see Decode.
 func Strict(body []byte, into any) error {
+	if !utf8.Valid(body) {
+		return ErrMalformed.Saying("The body must be UTF-8.")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := walk(d, reflect.TypeOf(into).Elem(), "", 0); err != nil {

@@ -1,6 +1,7 @@
 package fiberkit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -69,9 +70,21 @@ func Status(k fault.Kind) int {
 	return fiber.StatusInternalServerError
 }
 
+// statusOf is the HTTP status of a fault. A method that is not served is the
+// one case in which HTTP knows better than the kind.
+func statusOf(f *fault.Error) int {
+	if f == ErrMethod {
+		return fiber.StatusMethodNotAllowed
+	}
+	return Status(f.Kind)
+}
+
 // fail answers with a problem. Accidents are logged with their cause, which the
 // caller never sees.
 func (o Options) fail(c *fiber.Ctx, err error) error {
+	if ID(c) == "" { // refused before any handler ran
+		o.begin(c)
+	}
 	f, ok := fault.Of(err)
 	if !ok {
 		f, ok = ofFiber(err)
@@ -87,28 +100,57 @@ func (o Options) fail(c *fiber.Ctx, err error) error {
 
 // Write answers with the problem that a fault is.
 func Write(c *fiber.Ctx, f *fault.Error) error {
+	p := Describe(c, f)
+	if p.RetryAfter > 0 {
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.RetryAfter))
+	}
+	if f.Kind == fault.Unauthenticated && c.GetRespHeader(fiber.HeaderWWWAuthenticate) == "" {
+		c.Set(fiber.HeaderWWWAuthenticate, challenge(f))
+	}
+	body, err := Encode(p)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, ProblemType)
+	return c.Status(p.Status).Send(body)
+}
+
+// Describe says what the problem is that a fault makes of a request.
+func Describe(c *fiber.Ctx, f *fault.Error) Problem {
+	base, _ := c.Locals(docsBase).(string)
 	p := Problem{
-		Type: DocsPath + f.Code, Title: f.Text, Status: Status(f.Kind), Instance: ID(c), Code: f.Code,
+		Type: base + DocsPath + f.Code, Title: f.Text, Status: statusOf(f), Instance: ID(c), Code: f.Code,
 	}
 	if f.Counts {
 		p.AttemptsLeft = &f.Left
 	}
 	if f.Kind == fault.Throttled || f.Kind == fault.Unavailable {
 		p.RetryAfter = max(1, int((f.After+time.Second-1)/time.Second))
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(p.RetryAfter))
 	}
 	for _, field := range f.Fields {
 		p.Fields = append(p.Fields, Field(field))
 	}
-	if f.Kind == fault.Unauthenticated && c.GetRespHeader(fiber.HeaderWWWAuthenticate) == "" {
-		c.Set(fiber.HeaderWWWAuthenticate, "Bearer")
+	return p
+}
+
+// challenge is the WWW-Authenticate header of a refusal: whoever showed no
+// credential is not told of an error (RFC 6750, 3.1).
+func challenge(f *fault.Error) string {
+	if f.Code == "unauthenticated" {
+		return "Bearer"
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		return err
+	return `Bearer error="invalid_token"`
+}
+
+// Encode writes JSON in which URLs stay readable.
+func Encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
 	}
-	c.Set(fiber.HeaderContentType, ProblemType)
-	return c.Status(p.Status).Send(body)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // ofFiber translates what the server itself refuses.
@@ -126,6 +168,10 @@ func ofFiber(err error) (*fault.Error, bool) {
 		return ErrTooLarge, true
 	case fiber.StatusUnsupportedMediaType:
 		return ErrUnsupported, true
+	case fiber.StatusRequestTimeout:
+		return ErrMalformed.Saying("The request took too long to arrive."), true
+	case fiber.StatusRequestHeaderFieldsTooLarge:
+		return ErrMalformed.Saying("The headers are larger than 8 KiB."), true
 	}
 	return ErrMalformed, e.Code < fiber.StatusInternalServerError
 }
