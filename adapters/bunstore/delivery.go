@@ -1,0 +1,125 @@
+package bunstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// sortedKeys puts keys in the order in which everybody locks them.
+func sortedKeys(keys []string) []string {
+	if slices.IsSorted(keys) {
+		return keys
+	}
+	return slices.Sorted(slices.Values(keys))
+}
+
+// claim leases what is due and sendable. SKIP LOCKED lets several dispatchers
+// share the queue; SQLite has one writer.
+func claimText(skip string) string {
+	return `UPDATE messages SET tries = tries + 1, fence = fence + 1, owner = $1, leased = $2
+		WHERE id IN (SELECT m.id FROM messages m
+			WHERE m.next_at <= $3 AND m.leased <= $3 AND m.deadline > $3
+			AND EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant)
+			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)
+		RETURNING ` + messageColumns.list("")
+}
+
+var (
+	claimPG    = "WITH m AS (" + claimText(" FOR UPDATE OF m SKIP LOCKED") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.list("c.") + " FROM m JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
+	claimLite  = claimText("")
+	finishGone = "DELETE FROM messages WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
+	finishBack = "UPDATE messages SET owner = '', leased = 0, next_at = $5 WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
+	delivered  = "UPDATE challenges SET delivery = $4 WHERE handle = $1 AND tenant = $2 AND sends = $3"
+)
+
+// Claim leases messages that are due, oldest first.
+func (s *Store) Claim(ctx context.Context, in store.Claim) ([]store.Parcel, error) {
+	var out []store.Parcel
+	args := []any{in.Owner, micros(kept(in.Now).Add(in.Lease)), micros(in.Now), in.Max}
+	var err error
+	if s.pg != nil {
+		err = s.pg.each(ctx, parcels(&out), claimPG, args...)
+		err = failure("claim messages", err)
+	} else {
+		err = s.step(ctx, "claim messages", func(ctx context.Context, r *runner) error {
+			out = nil
+			return r.claim(ctx, &out, args)
+		})
+	}
+	slices.SortFunc(out, func(a, b store.Parcel) int {
+		if order := a.NextAt.Compare(b.NextAt); order != 0 {
+			return order
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	return out, err
+}
+
+func parcels(out *[]store.Parcel) func(scan) error {
+	return func(scan scan) error {
+		var m messageRow
+		var c challengeRow
+		if err := scan(append(m.dest(), c.dest()...)...); err != nil {
+			return err
+		}
+		*out = append(*out, store.Parcel{Message: m.domain(), Challenge: c.domain()})
+		return nil
+	}
+}
+
+func (r *runner) claim(ctx context.Context, out *[]store.Parcel, args []any) error {
+	r.wrote = true
+	err := r.each(ctx, func(scan scan) error {
+		var m messageRow
+		if err := scan(m.dest()...); err != nil {
+			return err
+		}
+		*out = append(*out, store.Parcel{Message: m.domain()})
+		return nil
+	}, claimLite, args...)
+	for i := range *out {
+		if err == nil {
+			m := (*out)[i].Message
+			(*out)[i].Challenge, err = findChallenge(ctx, r, m.Tenant, m.Handle, "")
+		}
+	}
+	return err
+}
+
+// Finish says what became of a message, unless somebody else has it by now.
+func (s *Store) Finish(ctx context.Context, in store.Finish) (bool, error) {
+	var done bool
+	if s.pg != nil && in.Outcome != challenge.Queued {
+		done, err := s.pg.finish(ctx, in)
+		return done, failure("finish message", err)
+	}
+	err := s.step(ctx, "finish message", func(ctx context.Context, r *runner) (err error) {
+		done, err = r.finish(ctx, in)
+		return err
+	})
+	return done && err == nil, err
+}
+
+func (r *runner) finish(ctx context.Context, in store.Finish) (bool, error) {
+	if in.Outcome == challenge.Queued {
+		n, err := r.exec(ctx, finishBack, in.ID, in.Tenant, in.Handle, in.Fence, micros(in.RetryAt))
+		return n > 0, err
+	}
+	n, err := r.exec(ctx, finishGone, in.ID, in.Tenant, in.Handle, in.Fence)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if _, err := r.exec(ctx, delivered, in.Handle, in.Tenant, in.Number, string(in.Outcome)); err != nil {
+		return false, err
+	}
+	if in.Outcome == challenge.Failed {
+		return true, r.giveBack(ctx, in.GiveBack, in.Now)
+	}
+	return true, nil
+}
