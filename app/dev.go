@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gofiber/fiber/v2"
-
 	"github.com/countersign/countersign/adapters/keyring"
 	"github.com/countersign/countersign/adapters/system"
 	"github.com/countersign/countersign/app/channels"
@@ -103,6 +101,3 @@ func ensureKeys(path string, random io.Reader, now time.Time, algorithm string) 
 	}
 	return f.Create(path)
 }
-
-// mount adds the routes that only development has.
-func (d *dev) mount(*fiber.App) {}

@@ -63,7 +63,9 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	})
 	api.Mount(web)
 	if s.Dev != nil {
-		s.Dev.mount(web)
+		if err := s.Dev.mount(web, s.Channels, s.Loaded.Brand.Name); err != nil {
+			return nil, nil, err
+		}
 	}
 	return web, ready, nil
 }

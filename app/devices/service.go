@@ -56,7 +56,7 @@ type Enrolled struct {
 }
 
 // Enroll binds a device to the caller as soon as it has answered its challenge.
-// Whoever has a second factor already must have used it lately: else a stolen
+// Whoever has one already must have proven lately that it is they: else a stolen
 // token could add another one.
 func (s *Service) Enroll(ctx context.Context, c sessions.Caller, in EnrollInput) (Enrolled, error) {
 	via, err := s.Channels.Get(in.Channel)

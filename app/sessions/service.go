@@ -74,7 +74,7 @@ func (e *StepUpError) Unwrap() error { return session.ErrStepUp }
 // RequireFresh refuses, with a *StepUpError, callers who have not proven lately
 // enough, and well enough, that it is they.
 func (s *Service) RequireFresh(c Caller) error {
-	need, missing := s.Tenants.Policy(c.Tenant).NeedsStepUp(c.Session.Evidence, c.Devices, s.Clock.Now())
+	need, missing := s.Tenants.Policy(c.Tenant).NeedsStepUp(c.User, c.Session.Evidence, c.Devices, s.Clock.Now())
 	if missing {
 		return &StepUpError{Need: need}
 	}

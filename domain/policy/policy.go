@@ -103,10 +103,11 @@ type StepUp struct {
 }
 
 // NeedsStepUp reports what is missing before an account may be weakened. Whoever
-// has a second device must have used one lately; for others any fresh proof does.
-func (p Policy) NeedsStepUp(evidence []assurance.Evidence, devices int, now time.Time) (StepUp, bool) {
+// is asked for a second factor when they sign in must have used one lately: a
+// stolen token alone takes no lock off. For others any fresh proof does.
+func (p Policy) NeedsStepUp(u user.User, evidence []assurance.Evidence, devices int, now time.Time) (StepUp, bool) {
 	need := StepUp{ACR: assurance.AAL1.ACR(), MaxAge: p.TwoFactor.StepUpMaxAge}
-	if devices > 0 && p.TwoFactor.Mode != Off {
+	if p.AsksForSecond(u, devices) {
 		need.ACR = assurance.AAL2.ACR()
 		evidence = assurance.Devices(evidence)
 	}

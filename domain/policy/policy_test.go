@@ -42,6 +42,7 @@ func TestWeakeningAnAccountNeedsAFreshProof(t *testing.T) {
 		acr      string
 		want     bool
 	}{
+		"a device nobody asks for":     {both[:1], -1, Optional, 0, "aal1", false},
 		"fresh mail, no device":        {both[:1], 0, Optional, 5 * time.Minute, "aal1", false},
 		"old mail, no device":          {both[:1], 0, Optional, 5*time.Minute + 1, "aal1", true},
 		"fresh mail, a device":         {both[:1], 1, Optional, 0, "aal2", true},
@@ -53,7 +54,8 @@ func TestWeakeningAnAccountNeedsAFreshProof(t *testing.T) {
 		"required, but without device": {both[:1], 0, Required, 0, "aal1", false},
 	} {
 		p.TwoFactor.Mode = x.mode
-		need, missing := p.NeedsStepUp(x.evidence, x.devices, noon.Add(x.age))
+		u := user.User{TwoFactor: x.devices > 0}
+		need, missing := p.NeedsStepUp(u, x.evidence, max(x.devices, -x.devices), noon.Add(x.age))
 		if missing != x.want || need.ACR != x.acr || need.MaxAge != 5*time.Minute {
 			t.Errorf("%s: %+v, %v", name, need, missing)
 		}
