@@ -38,7 +38,8 @@ func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, e
 		return l, nil, configuration(err)
 	}
 	l.Config = DefaultConfig()
-	flags := maps.Clone(src.flags)
+	flags := map[string]string{}
+	maps.Copy(flags, src.flags)
 	if src.mode != "" {
 		flags["mode"] = src.mode
 		l.Config = developmentDefaults(l.Config)

@@ -45,8 +45,10 @@ type Loaded struct {
 }
 
 // New puts everything together. Whatever cannot be is reported by its Err.
-func New(l Loaded, opts ...Option) *fx.App {
-	return fx.New(
+func New(l Loaded, opts ...Option) *fx.App { return fx.New(composition(l, opts)) }
+
+func composition(l Loaded, opts []Option) fx.Option {
+	return fx.Options(
 		fx.WithLogger(wiringLog),
 		fx.StopTimeout(3*patience),
 		fx.Supply(l),
