@@ -1,0 +1,84 @@
+// Package fiberapi serves the HTTP API: one table of operations, from which the
+// routes, the OpenAPI document and the pages that explain it are all made.
+package fiberapi
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/countersign/countersign/adapters/fiberkit"
+	"github.com/countersign/countersign/app/accounts"
+	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/devices"
+	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/sessions"
+	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/token"
+)
+
+// Needs is what the API is made of. All of it is required.
+type Needs struct {
+	Challenges  *challenges.Service
+	Sessions    *sessions.Service
+	Devices     *devices.Service
+	Accounts    *accounts.Service
+	Idempotency *idempotency.Service
+	Tenants     *tenants.Book
+	Channels    *channels.Registry
+	Locales     message.Composer
+	Keys        token.Publisher
+	Address     *fiberkit.Resolver
+	QR          func(content string) (svg string, err error)
+	Ready       func(ctx context.Context) map[string]error // by dependency; nil: works
+	Brand       string                                     // what people call this deployment
+	PublicURL   string                                     // issuer of tokens, "https://login.example.com"
+	Version     string
+}
+
+// API is the HTTP API. It is safe for concurrent use.
+type API struct {
+	Needs
+
+	operations []operation
+	document   []byte            // openapi.json
+	page       []byte            // /docs
+	problems   map[string][]byte // /docs/problems/{code}, by code
+}
+
+// New makes the API, its document and its pages. It fails only if the table of
+// operations contradicts itself.
+func New(n Needs) (*API, error) {
+	n.PublicURL = strings.TrimSuffix(n.PublicURL, "/")
+	a := &API{Needs: n}
+	a.operations = a.table()
+	return a, a.describe()
+}
+
+// Mount registers every route.
+func (a *API) Mount(app *fiber.App) {
+	for _, o := range a.operations {
+		path := strings.NewReplacer("{", ":", "}", "").Replace(o.path)
+		if o.method == fiber.MethodGet {
+			app.Head(path, a.handler(o))
+		}
+		app.Add(o.method, path, a.handler(o))
+	}
+}
+
+// Document is the OpenAPI 3.1 document, JSON.
+func (a *API) Document() []byte { return a.document }
+
+func (a *API) table() []operation {
+	var all []operation
+	for _, part := range [][]operation{
+		a.challengeOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
+		a.sessionOperations(), a.publicOperations(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}

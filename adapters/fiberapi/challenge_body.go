@@ -1,0 +1,77 @@
+package fiberapi
+
+import (
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/app/challenges"
+)
+
+// startBody is the wish to prove something.
+type startBody struct {
+	Purpose  string `json:"purpose,omitempty" enum:"sign_in,second_factor,step_up" doc:"What the answer will be good for; sign_in if left out."`
+	To       string `json:"to,omitempty" doc:"Whom to ask: an e-mail address, a phone number or a user name. Either this or device_id." example:"ada@example.com"`
+	Channel  string `json:"channel,omitempty" doc:"By which channel; if left out, the best one for that kind of address." example:"email"`
+	DeviceID string `json:"device_id,omitempty" doc:"Which of the caller's own devices to ask: for second_factor and step_up."`
+	Locale   string `json:"locale,omitempty" doc:"BCP 47 tag of the language to write in." example:"de"`
+}
+
+// resendBody says how another message should go out.
+type resendBody struct {
+	Channel string `json:"channel,omitempty" doc:"One of channels_left; if left out, the same channel."`
+}
+
+// verifyBody is an answer. Without any member it asks whether anything has
+// happened meanwhile.
+type verifyBody struct {
+	Code code   `json:"code,omitzero" doc:"The code as it was typed. A space or hyphen between two characters does not matter."`
+	Data object `json:"data,omitempty" doc:"The response of a browser or a device."`
+}
+
+// challengeBody is a challenge as its holder may see it.
+type challengeBody struct {
+	ID           string     `json:"id" doc:"Unguessable: whoever holds it may answer. Do not log it."`
+	Purpose      string     `json:"purpose" enum:"sign_in,second_factor,step_up,enroll"`
+	Channel      string     `json:"channel" doc:"The channel that judges the answer."`
+	Status       string     `json:"status" enum:"pending,verified,exhausted,expired,cancelled"`
+	Destination  string     `json:"destination,omitempty" doc:"Masked address that the message goes to; absent if nothing is sent."`
+	Prompt       promptBody `json:"prompt" doc:"What the person should do next."`
+	Delivery     string     `json:"delivery" enum:"none,queued,sent,delivered,failed" doc:"What became of the newest message."`
+	AttemptsLeft int        `json:"attempts_left" doc:"How many answers will still be evaluated."`
+	ExpiresAt    time.Time  `json:"expires_at"`
+	ExpiresIn    int        `json:"expires_in" doc:"Seconds until then."`
+	ResendAfter  int        `json:"resend_after" doc:"Seconds until another message may be asked for."`
+	SendsLeft    int        `json:"sends_left" doc:"How many more messages may be asked for."`
+	ChannelsLeft []string   `json:"channels_left" nullable:"false" doc:"Other channels by which the same code could go out."`
+}
+
+// promptBody tells any user interface what to do, whichever channel is at work.
+type promptBody struct {
+	Kind     string   `json:"kind" enum:"enter_code,redirect,call_browser,wait"`
+	Length   int      `json:"length,omitempty" doc:"enter_code: how many characters."`
+	Alphabet string   `json:"alphabet,omitempty" enum:"digits,crockford" doc:"enter_code: which characters."`
+	URL      string   `json:"url,omitempty" doc:"redirect: where to go."`
+	API      string   `json:"api,omitempty" doc:"call_browser: which browser call."`
+	Options  raw      `json:"options,omitempty" doc:"call_browser: its argument."`
+	Show     []string `json:"show,omitempty" nullable:"false" doc:"To be displayed now; never given again: set-up URI, match number."`
+	QR       string   `json:"qr_svg,omitempty" doc:"Picture of the otpauth URI in show, an SVG element."`
+}
+
+func (a *API) challengeBody(v challenges.View) (challengeBody, error) {
+	b := challengeBody{
+		ID: v.Handle, Purpose: string(v.Purpose), Channel: v.Channel, Status: string(v.Status), Destination: v.Destination,
+		Delivery: string(v.Delivery), AttemptsLeft: v.AttemptsLeft, ExpiresAt: v.ExpiresAt.UTC(), ExpiresIn: whole(v.ExpiresIn),
+		ResendAfter: whole(v.ResendAfter), SendsLeft: v.SendsLeft, ChannelsLeft: append([]string{}, v.ChannelsLeft...),
+		Prompt: promptBody{
+			Kind: string(v.Prompt.Kind), Length: v.Prompt.Length, Alphabet: string(v.Prompt.Alphabet), URL: v.Prompt.URL,
+			API: v.Prompt.API, Options: raw(v.Prompt.Options), Show: v.Prompt.Show,
+		},
+	}
+	var err error
+	for _, shown := range v.Prompt.Show {
+		if strings.HasPrefix(shown, "otpauth://") {
+			b.Prompt.QR, err = a.QR(shown)
+		}
+	}
+	return b, err
+}
