@@ -66,27 +66,40 @@ func run(lc fx.Lifecycle, w works) {
 	if w.Loaded.MetricsListen != "" {
 		lc.Append(w.metricsHook())
 	}
-	lc.Append(fx.Hook{OnStart: w.listen, OnStop: w.drain})
+	var api serving
+	lc.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error { return w.listen(ctx, &api) },
+		OnStop:  func(ctx context.Context) error { return w.drain(ctx, &api) },
+	})
 }
 
-func (w works) listen(ctx context.Context) error {
+// serving is an API that takes requests.
+type serving struct {
+	port net.Listener
+	done chan struct{} // closed when it takes no more
+}
+
+func (w works) listen(ctx context.Context, api *serving) error {
 	l, err := listen(ctx, w.Loaded.Listen, "listen")
 	if err != nil {
 		return err
 	}
+	api.port, api.done = l, make(chan struct{})
+	w.Ready.set(true)
 	go func() {
-		if err := w.App.Listener(l); err != nil {
+		defer close(api.done)
+		if err := w.App.Listener(l); err != nil && w.Ready.yes.Load() {
 			w.Log.Error("the API stopped serving", "error", err)
 			_ = w.Shutdown.Shutdown(fx.ExitCode(exitFailure))
 		}
 	}()
-	w.Ready.set(true)
 	w.Log.Info("serving", "listen", l.Addr().String(), "mode", w.Loaded.Mode, "version", Version)
 	return nil
 }
 
 // drain stops taking requests and waits for those that are being answered.
-func (w works) drain(ctx context.Context) error {
+// The port is closed here too: a server that has hardly begun does not know it yet.
+func (w works) drain(ctx context.Context, api *serving) error {
 	w.Ready.set(false)
 	if w.Loaded.Mode == Production {
 		select {
@@ -96,7 +109,13 @@ func (w works) drain(ctx context.Context) error {
 	}
 	ctx, done := context.WithTimeout(ctx, patience)
 	defer done()
-	return w.App.ShutdownWithContext(ctx)
+	err := w.App.ShutdownWithContext(ctx)
+	_ = api.port.Close() // closed already, as a rule
+	select {
+	case <-api.done:
+	case <-ctx.Done():
+	}
+	return err
 }
 
 func (w works) metricsHook() fx.Hook {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/countersign/countersign/adapters/auditlog"
 	"github.com/countersign/countersign/adapters/jwttoken"
 	"github.com/countersign/countersign/adapters/keyring"
 	"github.com/countersign/countersign/adapters/meter"
@@ -21,6 +22,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/delivery"
 	"github.com/countersign/countersign/app/devices"
+	"github.com/countersign/countersign/app/events"
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/janitor"
 	"github.com/countersign/countersign/app/sessions"
@@ -54,7 +56,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 		fx.Supply(l),
 		Channels(email.Plugin(), totp.Plugin(), recovery.Plugin()),
 		fx.Provide(
-			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, meter.New, newComposer,
+			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor,
 			newDev, newServer,
@@ -107,6 +109,12 @@ func newTokens(l Loaded, ring *keyring.Ring, clock portsystem.Clock) (*jwttoken.
 	return t, t, t, t, err
 }
 
+// newPublishing lets the log hear of every fact. It wraps whatever store there
+// is, also somebody else's.
+func newPublishing(s store.Store, log *slog.Logger) *events.Publishing {
+	return events.Publish(s, auditlog.New(log))
+}
+
 func newComposer(l Loaded) (message.Composer, error) {
 	return templates.New(templates.Options{Default: l.Locales.Default, Offered: l.Locales.Offered})
 }
@@ -128,7 +136,7 @@ func newCodes(ring *keyring.Ring, book *tenants.Book) *challenges.Codes {
 type parts struct {
 	fx.In
 
-	Store    store.Store
+	Store    *events.Publishing
 	Clock    portsystem.Clock
 	IDs      portsystem.IDs
 	Random   io.Reader

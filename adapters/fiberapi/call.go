@@ -89,13 +89,21 @@ func (c *call) address() string { return c.api.Address.Key(c.Ctx) }
 // client is what asks, in words.
 func (c *call) client() string { return describeAgent(c.Get(fiber.HeaderUserAgent)) }
 
+// asked is the offered language that a body asks for, or "".
+func (c *call) asked(body string) string {
+	if body == "" {
+		return ""
+	}
+	return c.api.Locales.Match(body)
+}
+
 // locale is the language to ask in: what the body says, else the user's own,
 // which the use cases know, else what the browser prefers.
 func (c *call) locale(body string) string {
 	known := c.pending != nil || c.user != nil && c.user.User.Locale != ""
 	switch header := c.Get(fiber.HeaderAcceptLanguage); {
 	case body != "":
-		return c.api.Locales.Match(body)
+		return c.asked(body)
 	case header != "" && !known:
 		return c.api.Locales.Match(header)
 	}

@@ -63,7 +63,7 @@ func (a *API) challengeOperations() []operation {
 func (a *API) start(c *call, in startBody) (challengeBody, error) {
 	view, err := a.Challenges.Start(c.ctx, challenges.StartInput{
 		Tenant: c.tenant, Purpose: challenge.Purpose(in.Purpose), To: in.To, Channel: in.Channel, Device: in.DeviceID,
-		Locale: c.locale(in.Locale), Client: c.client(), Address: c.address(), Pending: c.pending, Caller: c.user,
+		Locale: c.asked(in.Locale), Prefers: c.locale(""), Client: c.client(), Address: c.address(), Pending: c.pending, Caller: c.user,
 	})
 	if err != nil {
 		return challengeBody{}, err

@@ -104,7 +104,6 @@ func (a *API) deviceOperations() []operation {
 }
 
 // devices lists one more than was asked for, to know whether there is more.
-// Sheets of recovery codes are counted elsewhere and are no devices here.
 func (a *API) devices(c *call, _ nothing) (devicesBody, error) {
 	n, err := c.number(pageSize)
 	if err != nil {
@@ -124,9 +123,7 @@ func (a *API) devices(c *call, _ nothing) (devicesBody, error) {
 		out.Next = all[n-1].ID
 	}
 	for _, d := range all {
-		if !d.Backup {
-			out.Devices = append(out.Devices, ownDevice(d))
-		}
+		out.Devices = append(out.Devices, ownDevice(d))
 	}
 	return out, nil
 }

@@ -88,7 +88,7 @@ func (s *Service) check(ch Change) error {
 			bad = append(bad, fault.Field{Pointer: pointer, Code: "invalid_name", Detail: "Use at most 100 printable characters."})
 		}
 	}
-	if ch.Locale != nil && *ch.Locale != "" && !slices.Contains(s.Locales.Locales(), s.Locales.Match(*ch.Locale)) {
+	if ch.Locale != nil && *ch.Locale != "" && !slices.Contains(s.Locales.Locales(), *ch.Locale) {
 		bad = append(bad, fault.Field{Pointer: "/locale", Code: "invalid_locale", Detail: "Choose one of the offered languages."})
 	}
 	for k, v := range ch.Metadata {

@@ -89,7 +89,7 @@ func (s *Service) compose(in StartInput, a aim, p policy.Policy, now time.Time) 
 		Tenant: in.Tenant, Purpose: a.purpose, Channel: a.via.ID, Status: challenge.Pending,
 		Delivery: challenge.NoDelivery, Decoy: a.decoy, User: a.account.ID,
 		Kind: a.to.Kind, Destination: a.to.Value, Shown: a.shown, Counter: counterOf(in.Tenant, a),
-		Locale: firstOf(in.Locale, a.account.Locale), Client: in.Client,
+		Locale: firstOf(in.Locale, a.account.Locale, in.Prefers), Client: in.Client,
 		Allowed: p.Challenge.Attempts, CreatedAt: now, ExpiresAt: now.Add(p.Challenge.Life),
 	}
 	if a.device != nil {

@@ -30,7 +30,8 @@ type StartInput struct {
 	To      string // an address or user name, as typed
 	Channel string // empty: the policy's route decides
 	Device  string
-	Locale  string // an offered locale, or empty
+	Locale  string // that was asked for; empty: the person's own
+	Prefers string // that the client prefers, for people who have none of their own
 	Client  string // in words: "Firefox on Windows"
 	Address string // the client's network address
 	Pending *session.SignIn

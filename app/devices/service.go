@@ -4,8 +4,7 @@ package devices
 
 import (
 	"context"
-	"strings"
-	"unicode/utf8"
+	"slices"
 
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
@@ -14,10 +13,7 @@ import (
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
-	"github.com/countersign/countersign/domain/fault"
-	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/user"
-	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
 )
@@ -40,104 +36,16 @@ type Service struct{ Needs }
 // New makes the service.
 func New(n Needs) *Service { return &Service{n} }
 
-// EnrollInput is a wish to bind a device.
-type EnrollInput struct {
-	Channel string
-	Name    string // empty: what the channel calls itself
-	To      string // for channels that send; as typed
-	Locale  string
-	Client  string
-}
-
-// Enrolled is a device that waits for its proof.
-type Enrolled struct {
-	Device    device.Device
-	Challenge challenges.View
-}
-
-// Enroll binds a device to the caller as soon as it has answered its challenge.
-// Whoever has one already must have proven lately that it is they: else a stolen
-// token could add another one.
-func (s *Service) Enroll(ctx context.Context, c sessions.Caller, in EnrollInput) (Enrolled, error) {
-	via, err := s.Channels.Get(in.Channel)
-	if err != nil {
-		return Enrolled{}, err
-	}
-	p := s.Tenants.Policy(c.Tenant)
-	if via.Backup || p.TwoFactor.Mode == policy.Off {
-		return Enrolled{}, channels.ErrNotConfigured
-	}
-	if c.Devices > 0 {
-		if err := s.Sessions.RequireFresh(c); err != nil {
-			return Enrolled{}, err
-		}
-	}
-	d, err := s.draft(c, via, in, p)
-	if err != nil {
-		return Enrolled{}, err
-	}
-	account, err := s.Store.Account(ctx, c.Tenant, c.User.ID)
-	if err != nil {
-		return Enrolled{}, err
-	}
-	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Devices().Add(ctx, d) })
-	if err != nil {
-		return Enrolled{}, err
-	}
-	view, err := s.Challenges.Enroll(ctx, challenges.EnrollInput{Caller: c, Account: account, Device: d, Locale: in.Locale, Client: in.Client})
-	if err != nil {
-		_ = s.Store.Do(context.WithoutCancel(ctx), func(ctx context.Context, tx store.Tx) error { return tx.Devices().Delete(ctx, c.Tenant, d.ID) })
-		return Enrolled{}, err
-	}
-	return Enrolled{Device: d, Challenge: view}, nil
-}
-
-func (s *Service) draft(c sessions.Caller, via channels.Instance, in EnrollInput, p policy.Policy) (device.Device, error) {
-	d := device.Device{
-		ID: s.IDs.New(), Tenant: c.Tenant, User: c.User.ID, Channel: via.ID, Name: via.Title,
-		Status: device.Pending, CreatedAt: s.Clock.Now(),
-	}
-	if in.Name != "" {
-		name, err := cleanName(in.Name)
-		if err != nil {
-			return d, err
-		}
-		d.Name = name
-	}
-	sends := via.Address == channel.Email || via.Address == channel.Phone
-	switch {
-	case sends && in.To == "":
-		return d, challenges.ErrRequest.With(fault.Field{Pointer: "/to", Code: "field_required", Detail: "Say which address this device is."})
-	case !sends && in.To != "":
-		return d, challenges.ErrRequest.With(fault.Field{Pointer: "/to", Code: "not_allowed", Detail: "This channel has no addresses."})
-	case sends:
-		to, err := s.Contacts.Parse(contact.Kind(via.Address), in.To, p.Identity.Region)
-		if f, ok := fault.Of(err); ok {
-			return d, challenges.ErrRequest.With(fault.Field{Pointer: "/to", Code: f.Code, Detail: f.Text})
-		}
-		d.Address = to.Value
-		return d, err
-	}
-	return d, nil
-}
-
-func cleanName(raw string) (string, error) {
-	name := strings.TrimSpace(raw)
-	if name == "" || utf8.RuneCountInString(name) > device.MaxName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", challenges.ErrRequest.With(fault.Field{Pointer: "/name", Code: "invalid_name", Detail: "Use 1 to 64 characters."})
-	}
-	return name, nil
-}
-
 // List gives the caller's devices in the order in which they were made: at most
 // limit of them, those after the one named after. Sheets of recovery codes are
 // not devices in this sense.
 func (s *Service) List(ctx context.Context, c sessions.Caller, after string, limit int) (out []device.Device, err error) {
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		out, err = tx.Devices().List(ctx, c.Tenant, c.User.ID, after, limit)
+		all, err := tx.Devices().List(ctx, c.Tenant, c.User.ID, after, 0) // at most maxDevices and a sheet
+		out = slices.DeleteFunc(all, func(d device.Device) bool { return d.Backup })
 		return err
 	})
-	return out, err
+	return out[:min(limit, len(out))], err
 }
 
 // Challenge asks a device again: one that waits for its proof, or as a test one

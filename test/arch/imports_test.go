@@ -50,6 +50,7 @@ var rules = []rule{
 	{"adapters/bunstore", []string{
 		"std", "domain", "ports", "github.com/uptrace/bun", "github.com/jackc/pgx/v5", "modernc.org/sqlite",
 	}},
+	{"adapters/auditlog", []string{"std", "domain", "ports"}},
 	{"adapters/memstore", []string{"std", "domain", "ports"}},
 	{"adapters/configfile", []string{"std", "domain", "ports", "go.yaml.in/yaml/v3"}},
 	{"adapters/jwttoken", []string{"std", "domain", "ports", "github.com/golang-jwt/jwt/v5"}},
