@@ -48,15 +48,12 @@ type surface struct {
 func newServer(s surface) (*fiber.App, *readiness, error) {
 	ready := &readiness{}
 	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
-	api, err := fiberapi.New(fiberapi.Needs{
+	api := fiberapi.New(fiberapi.Needs{
 		Challenges: s.Challenges, Sessions: s.Sessions, Devices: s.Devices, Accounts: s.Accounts,
 		Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
 		Address: address, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
 		PublicURL: s.Loaded.PublicURL, Version: Version,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
 	web := fiberkit.New(fiberkit.Options{
 		Log: s.Log, NewID: s.IDs.New, Address: address, Watch: s.Meter.Request,
 		Now: system.Clock{}.Now, Docs: s.Loaded.PublicURL,

@@ -5,6 +5,7 @@ package fiberapi
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -44,18 +45,24 @@ type API struct {
 	Needs
 
 	operations []operation
-	document   []byte            // openapi.json
-	page       []byte            // /docs
-	problems   map[string][]byte // /docs/problems/{code}, by code
+	described  func() (description, error) // made when somebody first asks
 }
 
-// New makes the API, its document and its pages. It fails only if the table of
-// operations contradicts itself.
-func New(n Needs) (*API, error) {
+// description is what the API says about itself.
+type description struct {
+	document []byte            // openapi.json
+	page     []byte            // /docs
+	problems map[string][]byte // /docs/problems/{code}, by code
+}
+
+// New makes the API. What it says about itself is made when somebody first asks:
+// it takes longer than all the rest of a start.
+func New(n Needs) *API {
 	n.PublicURL = strings.TrimSuffix(n.PublicURL, "/")
 	a := &API{Needs: n}
 	a.operations = a.table()
-	return a, a.describe()
+	a.described = sync.OnceValues(a.describe)
+	return a
 }
 
 // Mount registers every route.
@@ -69,8 +76,12 @@ func (a *API) Mount(app *fiber.App) {
 	}
 }
 
-// Document is the OpenAPI 3.1 document, JSON.
-func (a *API) Document() []byte { return a.document }
+// Document is the OpenAPI 3.1 document, JSON. It fails only if the table of
+// operations contradicts itself.
+func (a *API) Document() ([]byte, error) {
+	d, err := a.described()
+	return d.document, err
+}
 
 func (a *API) table() []operation {
 	var all []operation

@@ -66,7 +66,7 @@ func (k *contract) check(req *http.Request, body string, a answer) {
 
 func TestTheDocumentIsTheReviewedOne(t *testing.T) {
 	var got bytes.Buffer
-	if err := json.Indent(&got, newRig(t).api.Document(), "", "  "); err != nil {
+	if err := json.Indent(&got, must(newRig(t).api.Document())(t), "", "  "); err != nil {
 		t.Fatal(err)
 	}
 	got.WriteByte('\n')

@@ -31,30 +31,30 @@ type page struct {
 }
 
 // render writes the pages, once. They need nothing from elsewhere and no script.
-func (a *API) render(doc *huma.OpenAPI) error {
+func (a *API) render(doc *huma.OpenAPI) (whole []byte, problems map[string][]byte, err error) {
 	style, err := web.ReadFile("web/docs.css")
 	if err != nil {
-		return fmt.Errorf("read the style of the pages: %w", err)
+		return nil, nil, fmt.Errorf("read the style of the pages: %w", err)
 	}
 	t, err := template.New("").Funcs(template.FuncMap{"prose": prose, "lower": strings.ToLower}).ParseFS(web, "web/*.html")
 	if err != nil {
-		return fmt.Errorf("read the pages: %w", err)
+		return nil, nil, fmt.Errorf("read the pages: %w", err)
 	}
 	p := page{
 		Brand: a.Brand, Version: a.Version, Intro: introduction, Style: template.CSS(style), //nolint:gosec // our own file
 		Groups: groups(a.operations, doc), Schemas: schemaViews(doc), Problems: explained(),
 	}
-	if a.page, err = write(t, "docs.html", p); err != nil {
-		return err
+	if whole, err = write(t, "docs.html", p); err != nil {
+		return nil, nil, err
 	}
-	a.problems = map[string][]byte{}
+	problems = map[string][]byte{}
 	for _, one := range p.Problems {
 		p.Problem = &one
-		if a.problems[one.Code], err = write(t, "problem.html", p); err != nil {
-			return err
+		if problems[one.Code], err = write(t, "problem.html", p); err != nil {
+			return nil, nil, err
 		}
 	}
-	return nil
+	return whole, problems, nil
 }
 
 func write(t *template.Template, name string, p page) ([]byte, error) {
@@ -80,8 +80,17 @@ func (a *API) html(c *call, body []byte) []byte {
 	return body
 }
 
+func (a *API) docsPage(c *call) ([]byte, error) {
+	d, err := a.described()
+	return a.html(c, d.page), err
+}
+
 func (a *API) problemPage(c *call) ([]byte, error) {
-	body, ok := a.problems[c.Params("id")]
+	d, err := a.described()
+	if err != nil {
+		return nil, err
+	}
+	body, ok := d.problems[c.Params("id")]
 	if !ok {
 		return nil, errNoPage
 	}

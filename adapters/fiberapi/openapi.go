@@ -35,7 +35,7 @@ type writer struct {
 }
 
 // describe makes everything that explains the API, once.
-func (a *API) describe() error {
+func (a *API) describe() (d description, err error) {
 	w := &writer{registry: huma.NewMapRegistry(schemas, schemaName)}
 	w.doc = &huma.OpenAPI{
 		OpenAPI: "3.1.0", Paths: map[string]*huma.PathItem{},
@@ -50,7 +50,7 @@ func (a *API) describe() error {
 	seen := map[string]bool{}
 	for _, o := range a.operations {
 		if seen[o.id] || seen[o.method+o.path] {
-			return fmt.Errorf("describe the API: %s %s stands in the table twice", o.method, o.path)
+			return d, fmt.Errorf("describe the API: %s %s stands in the table twice", o.method, o.path)
 		}
 		seen[o.id], seen[o.method+o.path] = true, true
 		w.doc.AddOperation(w.operation(o))
@@ -58,11 +58,11 @@ func (a *API) describe() error {
 			w.doc.Tags = append(w.doc.Tags, &huma.Tag{Name: o.tag})
 		}
 	}
-	var err error
-	if a.document, err = fiberkit.Encode(w.doc); err != nil {
-		return fmt.Errorf("write the API's description: %w", err)
+	if d.document, err = fiberkit.Encode(w.doc); err != nil {
+		return d, fmt.Errorf("write the API's description: %w", err)
 	}
-	return a.render(w.doc)
+	d.page, d.problems, err = a.render(w.doc)
+	return d, err
 }
 
 // schemaName calls a schema like its type, without what marks it as a body.

@@ -55,7 +55,7 @@ func TestEveryLinkOnThePageLeadsSomewhere(t *testing.T) {
 
 func TestEveryCodeOfTheDocumentIsExplained(t *testing.T) {
 	r := newRig(t)
-	codes := regexp.MustCompile(`"enum":\[("[a-z_",]+)\]`).FindAllStringSubmatch(string(r.api.Document()), -1)
+	codes := regexp.MustCompile(`"enum":\[("[a-z_",]+)\]`).FindAllStringSubmatch(string(must(r.api.Document())(t)), -1)
 	all := map[string]bool{}
 	for _, m := range codes {
 		var list []string

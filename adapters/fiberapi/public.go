@@ -112,12 +112,12 @@ func (a *API) publicOperations() []operation {
 		{
 			method: fiber.MethodGet, path: "/openapi.json", id: "getOpenAPI", tag: publicTag, caller: nobody, status: fiber.StatusOK,
 			summary: "Get this document", cache: cacheable,
-			serve: func(*call) ([]byte, error) { return a.document, nil },
+			serve: func(*call) ([]byte, error) { return a.Document() },
 		},
 		{
 			method: fiber.MethodGet, path: "/docs", id: "readDocs", tag: publicTag, caller: nobody, status: fiber.StatusOK,
 			summary: "Read this document", media: fiber.MIMETextHTMLCharsetUTF8, cache: cacheable,
-			serve: func(c *call) ([]byte, error) { return a.html(c, a.page), nil },
+			serve: a.docsPage,
 		},
 		{
 			method: fiber.MethodGet, path: "/docs/problems/{id}", id: "explainProblem", tag: publicTag, caller: nobody, status: fiber.StatusOK,

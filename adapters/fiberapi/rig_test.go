@@ -134,9 +134,9 @@ func newRig(t *testing.T, tune ...func(*policy.Policy)) *rig {
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Docs: publicURL,
 		NewID: system.NewIDs(nil).New, Now: r.clock.Now,
 	})
-	r.api = must(fiberapi.New(r.needs(ring, book)))(t)
+	r.api = fiberapi.New(r.needs(ring, book))
 	r.api.Mount(r.app)
-	r.valid = newContract(t, r.api.Document())
+	r.valid = newContract(t, must(r.api.Document())(t))
 	return r
 }
 
