@@ -108,7 +108,7 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Backlog(ctx context.Context, now time.Time) (depth int, oldest time.Time, err error) {
 	var since int64
 	_, err = one(ctx, s.src, []any{&depth, &since},
-		"SELECT count(*), coalesce(min(next_at), 0) FROM messages WHERE next_at <= $1 AND leased <= $1 AND deadline > $1", micros(now))
+		"SELECT count(*), coalesce(min(next_at), 0) FROM messages WHERE next_at <= $1 AND leased <= $1", micros(now))
 	return depth, moment(since), failure("count messages", err)
 }
 

@@ -16,12 +16,12 @@ func sortedKeys(keys []string) []string {
 	return slices.Sorted(slices.Values(keys))
 }
 
-// claim leases what is due and sendable. SKIP LOCKED lets several dispatchers
+// claim leases what is due. SKIP LOCKED lets several dispatchers
 // share the queue; SQLite has one writer.
 func claimText(skip string) string {
 	return `UPDATE messages SET tries = tries + 1, fence = fence + 1, owner = $1, leased = $2
 		WHERE id IN (SELECT m.id FROM messages m
-			WHERE m.next_at <= $3 AND m.leased <= $3 AND m.deadline > $3
+			WHERE m.next_at <= $3 AND m.leased <= $3
 			AND EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant)
 			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)
 		RETURNING ` + messageColumns.list("")

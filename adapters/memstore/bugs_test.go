@@ -234,8 +234,12 @@ func sessionBugs() map[string]func(*seeded) {
 
 func messageBugs() map[string]func(*seeded) {
 	return map[string]func(*seeded){
-		"claim ignores leases":    onClaim(func(m *store.Message, _ time.Time) { m.Leased = time.Time{} }),
-		"claim ignores deadlines": onClaim(func(m *store.Message, now time.Time) { m.Deadline = now.Add(time.Second) }),
+		"claim ignores leases": onClaim(func(m *store.Message, _ time.Time) { m.Leased = time.Time{} }),
+		"claim forgets the late": onClaim(func(m *store.Message, now time.Time) {
+			if !now.Before(m.Deadline) {
+				m.NextAt = now.Add(time.Hour)
+			}
+		}),
 		"claim ignores due times": onClaim(func(m *store.Message, _ time.Time) { m.NextAt = time.Time{} }),
 		"finish ignores fences": onFinish(func(x *seeded, in *store.Finish) {
 			x.poke(func(st *state) { in.Fence = st.messages.rows[in.ID].Fence })

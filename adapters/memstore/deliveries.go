@@ -37,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, in store.Claim) ([]store.Parcel, erro
 func (st *state) due(now time.Time) []store.Message {
 	var out []store.Message
 	for _, m := range st.messages.rows {
-		if !now.Before(m.NextAt) && now.Before(m.Deadline) && !now.Before(m.Leased) {
+		if !now.Before(m.NextAt) && !now.Before(m.Leased) {
 			out = append(out, copyMessage(m))
 		}
 	}

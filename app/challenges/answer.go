@@ -3,11 +3,13 @@ package challenges
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/user"
@@ -42,6 +44,9 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if paid.Challenge.Device != "" && paid.Device == nil {
+		return Outcome{}, challenge.ErrNotFound // the device was removed meanwhile
+	}
 	via, err := s.Channels.Get(paid.Challenge.Channel)
 	if err != nil {
 		return Outcome{}, s.refund(ctx, paid, windows, err)
@@ -55,7 +60,11 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 	case paid.Challenge.Decoy:
 		return Outcome{}, s.wrong(ctx, paid)
 	case verdict.Outcome == channel.Verified:
-		return s.settle(ctx, settling{in: in, via: via, paid: paid, verdict: verdict, windows: windows})
+		out, err := s.settle(ctx, settling{in: in, via: via, paid: paid, verdict: verdict, windows: windows})
+		if errors.Is(err, device.ErrUsed) { // somebody was faster with the same code
+			err = s.wrong(ctx, paid)
+		}
+		return out, err
 	case verdict.Outcome == channel.Pending:
 		return s.wait(ctx, paid.Challenge, verdict)
 	}

@@ -70,12 +70,12 @@ func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.
 // send tries the message's channel, and then those that stand in for it. A
 // decoy takes as long as the last real message did, and fares as it fared.
 func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) error {
-	if p.Challenge.Decoy {
-		return d.health.pretend(ctx, p.Channel)
-	}
 	code, ok := d.Codes.Of(p.Challenge)
 	if !ok || !now.Before(p.Deadline) || p.Challenge.Status != challenge.Pending {
 		return errDead
+	}
+	if p.Challenge.Decoy {
+		return d.health.pretend(ctx, p.Channel)
 	}
 	first, err := d.Channels.Get(p.Channel)
 	if err != nil {

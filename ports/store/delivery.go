@@ -17,7 +17,7 @@ type Message struct {
 	Number   int       // which message of its challenge, from 1; part of the idempotency key
 	Tries    int       // sends that were begun
 	NextAt   time.Time // not before
-	Deadline time.Time // not after: the code has run out
+	Deadline time.Time // not sent at or after this: the code has run out
 
 	Owner  string    // who sends it now
 	Leased time.Time // until when; exclusive
@@ -35,7 +35,8 @@ type Parcel struct {
 type Deliveries interface {
 	// Claim leases messages that are due and that nobody has leased: oldest
 	// first, at most c.Max, none twice at the same time. It counts a try and
-	// raises the fence.
+	// raises the fence. A message past its deadline is claimed like any other,
+	// and so is one whose challenge has ended: the claimer says that it failed.
 	Claim(ctx context.Context, c Claim) ([]Parcel, error)
 	// Finish says what became of one. Somebody whose fence is old is ignored:
 	// it reports false, and nothing happens.

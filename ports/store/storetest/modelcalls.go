@@ -228,7 +228,7 @@ func (m *model) claimSome(rt *rapid.T) {
 	in := store.Claim{Owner: m.name("owner"), Max: rapid.IntRange(1, 3).Draw(rt, "max"), Lease: 30 * time.Second, Now: m.now}
 	var due []*store.Message
 	for _, msg := range m.messages {
-		if !m.now.Before(msg.NextAt) && m.now.Before(msg.Deadline) && !m.now.Before(msg.Leased) {
+		if !m.now.Before(msg.NextAt) && !m.now.Before(msg.Leased) {
 			due = append(due, msg)
 		}
 	}
