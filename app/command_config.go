@@ -65,7 +65,11 @@ func (c *cli) configExplain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, known, err := load(sources{file: c.config, flags: given(cmd)}, catalog)
+			src := sources{file: c.config, flags: given(cmd)}
+			if c.config == "" {
+				src.mode = Development // without a file, that is what there is to explain
+			}
+			_, known, err := load(src, catalog)
 			if err != nil {
 				return err
 			}

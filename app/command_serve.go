@@ -159,14 +159,15 @@ func (c *cli) migrate() *cobra.Command {
 
 // databaseURL is all of the configuration that a migration needs.
 func (c *cli) databaseURL(cmd *cobra.Command) (string, error) {
-	if url := given(cmd)["database.url"]; url != "" && c.config == "" {
-		return url, nil
+	url := given(cmd)["database.url"]
+	if url == "" || c.config != "" {
+		l, err := c.load(cmd, "")
+		if err != nil {
+			return "", err
+		}
+		url = l.Database.URL.Reveal()
 	}
-	l, err := c.load(cmd, "")
-	if err != nil {
-		return "", err
-	}
-	if url := l.Database.URL.Reveal(); url != memory {
+	if url != memory {
 		return url, nil
 	}
 	return "", usage(errors.New("a database in memory has no schema to bring up to date"))

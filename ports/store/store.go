@@ -119,7 +119,8 @@ type Directory interface {
 	// Account finds a person: user.ErrNotFound.
 	Account(ctx context.Context, tenant, id string) (user.Account, error)
 	// Challenge finds a challenge: challenge.ErrNotFound. Live is as in Charge:
-	// a challenge pushed out by newer ones reads as Cancelled.
+	// a challenge pushed out by newer ones reads as Cancelled. As nobody says
+	// what time it is, newer ones that have run out may count.
 	Challenge(ctx context.Context, tenant, handle string, live int) (challenge.Challenge, error)
 	// Session finds a session with its user: session.ErrNotFound.
 	Session(ctx context.Context, tenant, id string) (Signed, error)

@@ -33,8 +33,8 @@ type model struct {
 }
 
 // agrees drives the store and the domain with the same random calls. All runs
-// share the store; each has names and days of its own, so that messages that
-// an earlier one left are too late to be seen.
+// share the store; each has names and days of its own, and begins by clearing
+// away the messages that an earlier one left.
 func agrees(t *testing.T, s store.Store) {
 	ids, runs := &atomic.Int64{}, 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -56,6 +56,7 @@ func newModel(rt *rapid.T, k *kit, run int) *model {
 		kit: k, rt: rt, challenges: map[string]*challenge.Challenge{}, counters: map[string]*limit.Counter{},
 		windows: map[string]*limit.Window{}, probes: map[string]probe{}, ann: k.person(home),
 	}
+	m.clear()
 	for range 2 {
 		key := k.name("counter")
 		m.counters[key], m.probes[key] = &limit.Counter{}, k.newProbe(key)
@@ -69,6 +70,21 @@ func newModel(rt *rapid.T, k *kit, run int) *model {
 		m.windows[c.Key] = &limit.Window{}
 	}
 	return m
+}
+
+// clear gives up every message in the queue.
+func (m *model) clear() {
+	for {
+		left, err := m.Claim(m.ctx, store.Claim{Owner: "broom", Max: 100, Lease: time.Second, Now: m.now})
+		m.ok(err, "claim what is left")
+		if len(left) == 0 {
+			return
+		}
+		for _, p := range left {
+			_, err := m.Finish(m.ctx, m.end(p, challenge.Failed))
+			m.ok(err, "clear")
+		}
+	}
 }
 
 func draw[T any](rt *rapid.T, label string, from ...T) T {
@@ -162,11 +178,11 @@ func one(err error) []error {
 }
 
 // pushedOut says the same as store.Charge.Live.
-func (m *model) pushedOut(c *challenge.Challenge, live int) bool {
+func (m *model) pushedOut(c *challenge.Challenge, live int, now time.Time) bool {
 	newer := 0
 	for _, o := range m.challenges {
 		if o.Counter == c.Counter && o.Delivery != challenge.NoDelivery && o.CreatedAt.After(c.CreatedAt) &&
-			o.At(m.now) == challenge.Pending {
+			o.At(now) == challenge.Pending {
 			newer++
 		}
 	}
