@@ -17,19 +17,21 @@ func sortedKeys(keys []string) []string {
 }
 
 // claim leases what is due. SKIP LOCKED lets several dispatchers
-// share the queue; SQLite has one writer.
+// share the queue; SQLite has one writer. What is due is found once and kept
+// aside: a planner that may look again for each row takes more than the limit.
 func claimText(skip string) string {
-	return `UPDATE messages SET tries = tries + 1, fence = fence + 1, owner = $1, leased = $2
-		WHERE id IN (SELECT m.id FROM messages m
+	return `due AS MATERIALIZED (SELECT m.id FROM messages m
 			WHERE m.next_at <= $3 AND m.leased <= $3
 			AND EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant)
-			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)
-		RETURNING ` + messageColumns.list("")
+			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)`
 }
 
+const leaseText = `UPDATE messages SET tries = tries + 1, fence = fence + 1, owner = $1, leased = $2
+		WHERE id IN (SELECT id FROM due) RETURNING `
+
 var (
-	claimPG    = "WITH m AS (" + claimText(" FOR UPDATE OF m SKIP LOCKED") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.list("c.") + " FROM m JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
-	claimLite  = claimText("")
+	claimPG    = "WITH " + claimText(" FOR UPDATE OF m SKIP LOCKED") + ", m AS (" + leaseText + messageColumns.list("") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.list("c.") + " FROM m JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
+	claimLite  = "WITH " + claimText("") + " " + leaseText + messageColumns.list("")
 	finishGone = "DELETE FROM messages WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
 	finishBack = "UPDATE messages SET owner = '', leased = 0, next_at = $5 WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
 	delivered  = "UPDATE challenges SET delivery = $4 WHERE handle = $1 AND tenant = $2 AND sends = $3"

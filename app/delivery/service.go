@@ -44,7 +44,7 @@ type Needs struct {
 // How the dispatcher works. Leases outlast the longest send, so that nobody
 // takes over a message that is still on its way.
 const (
-	hands   = 16               // sends at the same time
+	hands   = 64               // sends at the same time
 	lease   = 30 * time.Second // of one message
 	timeout = 10 * time.Second // of one send
 	pause   = time.Second      // between two looks into the queue

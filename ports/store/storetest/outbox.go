@@ -11,6 +11,7 @@ import (
 func outboxes() []behaviour {
 	return []behaviour{
 		{"messages are claimed oldest first, when they are due", claimsInOrder},
+		{"a claim takes no more than it asks for", claimsNoMore},
 		{"a message past its deadline is claimed like any other", keepsLate},
 		{"a lease ends, and its fence with it", fencesLeases},
 		{"a message may start with a lease", startsLeased},
@@ -108,6 +109,17 @@ func claimsInOrder(k *kit) {
 	k.wantClaim(3, later)
 	k.pass(time.Second)
 	k.wantClaim(3, all[5])
+}
+
+// claimsNoMore is for engines that look again for each row: who claims has a
+// hand for each message, and none for more.
+func claimsNoMore(k *kit) {
+	for range 60 {
+		k.post()
+	}
+	for _, most := range []int{1, 7, 16} {
+		k.same(len(k.claim(most)), most, "messages that were claimed")
+	}
 }
 
 // keepsLate: whoever claims it says that it has failed. If nobody did, its
