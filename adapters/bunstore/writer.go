@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/uptrace/bun"
@@ -117,6 +118,7 @@ func (w *writer) loop() {
 	for {
 		select {
 		case j := <-w.jobs:
+			runtime.Gosched() // whoever is about to write shares this commit
 			batch = w.gather(append(batch[:0], j))
 			w.commit(batch)
 			clear(batch)
