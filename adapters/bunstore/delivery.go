@@ -97,6 +97,10 @@ func (r *runner) claim(ctx context.Context, out *[]store.Parcel, args []any) err
 // Finish says what became of a message, unless somebody else has it by now.
 func (s *Store) Finish(ctx context.Context, in store.Finish) (bool, error) {
 	var done bool
+	if s.pg != nil && in.Outcome == challenge.Sent {
+		done, err := s.pg.sent(ctx, in)
+		return done, failure("finish message", err)
+	}
 	if s.pg != nil && in.Outcome != challenge.Queued {
 		done, err := s.pg.finish(ctx, in)
 		return done, failure("finish message", err)

@@ -219,18 +219,16 @@ func (p pooled) rotate(ctx context.Context, in store.Rotate, out *store.Signed) 
 var finishText = "WITH m AS (" + finishGone + ` RETURNING 1),
 	c AS (UPDATE challenges SET delivery = $6 WHERE handle = $3 AND tenant = $2 AND sends = $5 AND EXISTS (SELECT 1 FROM m)),
 	g AS (UPDATE windows SET taken = taken - 1 WHERE key = ANY ($7::text[]) AND taken > 0 AND ends > $8 AND EXISTS (SELECT 1 FROM m))
-	SELECT count(*), set_config('synchronous_commit', 'off', true) FROM m`
+	SELECT count(*) FROM m`
 
-// finish ends a message for good. Nobody waits for the disk: should the database
-// server lose it, the message goes out again under the same key.
+// finish ends a message for good.
 func (p pooled) finish(ctx context.Context, in store.Finish) (bool, error) {
 	back := []string{}
 	if in.Outcome == challenge.Failed {
 		back = sortedKeys(in.GiveBack)
 	}
 	var n int
-	var setting string
-	_, err := p.quick(ctx, []any{&n, &setting}, finishText, in.ID, in.Tenant, in.Handle, in.Fence, in.Number, string(in.Outcome), back, micros(in.Now))
+	_, err := p.quick(ctx, []any{&n}, finishText, in.ID, in.Tenant, in.Handle, in.Fence, in.Number, string(in.Outcome), back, micros(in.Now))
 	return n > 0, err
 }
 

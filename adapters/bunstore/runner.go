@@ -143,7 +143,10 @@ func (s *statements) close() error {
 
 // pooled runs one statement at a time on PostgreSQL, prepared by name on each
 // connection. It goes past database/sql, which costs as much again.
-type pooled struct{ pool *pgxpool.Pool }
+type pooled struct {
+	pool     *pgxpool.Pool
+	finisher *finisher
+}
 
 func (p pooled) each(ctx context.Context, row func(scan) error, query string, args ...any) error {
 	rows, err := p.pool.Query(ctx, query, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
