@@ -189,7 +189,7 @@ func TestAReservedMessageIsSentWithoutTheQueue(t *testing.T) {
 func TestQueuedMessagesAreSentWhenWoken(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		var all []store.Start
-		for range 150 { // more than there are hands
+		for range 40 { // more than there are hands
 			s := r.start(t, false)
 			r.queue(t, s)
 			all = append(all, s)

@@ -44,7 +44,8 @@ type Needs struct {
 // How the dispatcher works. Leases outlast the longest send, so that nobody
 // takes over a message that is still on its way.
 const (
-	hands   = 64               // sends at the same time
+	hands   = 16               // sends at the same time
+	ahead   = 16               // messages that are claimed for hands that will soon be free
 	lease   = 30 * time.Second // of one message
 	timeout = 10 * time.Second // of one send
 	pause   = time.Second      // between two looks into the queue
@@ -59,8 +60,9 @@ type Dispatcher struct {
 	more   atomic.Bool // the queue may hold more than there were hands for
 	health *health
 
-	mu      sync.Mutex // guards stopped, and busy.Add against busy.Wait
+	mu      sync.Mutex // guards what follows, and busy.Add against busy.Wait
 	stopped bool
+	next    []store.Parcel // claimed, in nobody's hand yet
 	busy    sync.WaitGroup
 	ctx     context.Context //nolint:containedctx // the life of sends that outlive the request they were asked in
 	cancel  context.CancelFunc
@@ -107,7 +109,9 @@ func (d *Dispatcher) Release() {
 // Take sends a message whose hand was reserved.
 func (d *Dispatcher) Take(p store.Parcel) {
 	go func() {
-		d.deliver(d.ctx, p)
+		for more := true; more; p, more = d.pick() {
+			d.deliver(d.ctx, p)
+		}
 		d.Release()
 		if d.more.Load() {
 			d.Wake()
@@ -158,23 +162,39 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	<-done
 }
 
-// claim leases as many messages as there are free hands and sends them. If there
-// may be more, the next hand that is free looks again.
+// pick takes a message that was claimed ahead.
+func (d *Dispatcher) pick() (store.Parcel, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.next) == 0 {
+		return store.Parcel{}, false
+	}
+	p := d.next[0]
+	d.next = d.next[1:]
+	return p, true
+}
+
+// claim leases messages for the hands that are free, and some more for those
+// that soon will be. If there may be more still, the next free hand looks again.
 func (d *Dispatcher) claim(ctx context.Context) {
 	d.more.Store(true) // before looking for hands: one that is freed from now on wakes us
 	n := d.grab()
 	if n == 0 {
 		return
 	}
-	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: n, Now: d.Clock.Now()})
+	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: n + ahead, Now: d.Clock.Now()})
 	if err != nil && ctx.Err() == nil {
 		d.Log.Error("the queue cannot be read", "error", err)
 	}
-	d.more.Store(len(parcels) == n)
-	for _, p := range parcels {
+	d.more.Store(len(parcels) == n+ahead)
+	now := min(n, len(parcels))
+	d.mu.Lock()
+	d.next = append(d.next, parcels[now:]...) // first, so that the hands below find them
+	d.mu.Unlock()
+	for _, p := range parcels[:now] {
 		d.Take(p)
 	}
-	for range n - len(parcels) {
+	for range n - now {
 		d.Release()
 	}
 }
