@@ -17,8 +17,9 @@ import (
 	"github.com/countersign/countersign/ports/store"
 )
 
-// deliver sends one message along its route and says what became of it.
-func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) {
+// deliver sends one message along its route and stores what became of it. It
+// reports whether a carrier took it.
+func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	now := d.Clock.Now()
 	f := store.Finish{ID: p.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, Fence: p.Fence}
 	err := d.send(ctx, p, now)
@@ -38,6 +39,7 @@ func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) {
 		}
 	}
 	d.finish(ctx, p, f, err)
+	return err == nil
 }
 
 func (d *Dispatcher) finish(ctx context.Context, p store.Parcel, f store.Finish, why error) {

@@ -58,6 +58,7 @@ type Dispatcher struct {
 	free   chan struct{} // one for each free hand
 	wake   chan struct{}
 	more   atomic.Bool // the queue may hold more than there were hands for
+	flows  atomic.Bool // something was sent since the last look into the queue
 	health *health
 
 	mu      sync.Mutex // guards what follows, and busy.Add against busy.Wait
@@ -110,7 +111,9 @@ func (d *Dispatcher) Release() {
 func (d *Dispatcher) Take(p store.Parcel) {
 	go func() {
 		for more := true; more; p, more = d.pick() {
-			d.deliver(d.ctx, p)
+			if d.deliver(d.ctx, p) {
+				d.flows.Store(true)
+			}
 		}
 		d.Release()
 		if d.more.Load() {
@@ -174,19 +177,25 @@ func (d *Dispatcher) pick() (store.Parcel, bool) {
 	return p, true
 }
 
-// claim leases messages for the hands that are free, and some more for those
-// that soon will be. If there may be more still, the next free hand looks again.
+// claim leases messages for the hands that are free and, while messages flow,
+// some more for those that soon will be: when carriers stand still, what nobody
+// holds is left for other replicas. If there may be more still, the next free
+// hand looks again.
 func (d *Dispatcher) claim(ctx context.Context) {
 	d.more.Store(true) // before looking for hands: one that is freed from now on wakes us
 	n := d.grab()
 	if n == 0 {
 		return
 	}
-	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: n + ahead, Now: d.Clock.Now()})
+	most := n
+	if d.flows.Swap(false) {
+		most += ahead
+	}
+	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: most, Now: d.Clock.Now()})
 	if err != nil && ctx.Err() == nil {
 		d.Log.Error("the queue cannot be read", "error", err)
 	}
-	d.more.Store(len(parcels) == n+ahead)
+	d.more.Store(len(parcels) == most)
 	now := min(n, len(parcels))
 	d.mu.Lock()
 	d.next = append(d.next, parcels[now:]...) // first, so that the hands below find them
