@@ -26,8 +26,8 @@ func Main(opts ...Option) {
 }
 
 // collectAt is how much the heap may grow before it is collected, in percent.
-// The live heap is a few MiB, so collecting half as often costs little memory.
-const collectAt = 200
+// The live heap is a few MiB, so collecting less often costs little memory.
+const collectAt = 150
 
 // Run runs the command line and returns the exit code.
 func Run(args []string, opts ...Option) int {
