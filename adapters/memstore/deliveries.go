@@ -20,7 +20,7 @@ func (s *Store) Claim(ctx context.Context, in store.Claim) ([]store.Parcel, erro
 				break
 			}
 			c, err := st.challenge(m.Tenant, m.Handle)
-			if err != nil {
+			if err != nil && m.Notice == nil {
 				continue // nothing to send any more
 			}
 			m.Tries++

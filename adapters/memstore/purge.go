@@ -6,8 +6,11 @@ import (
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -21,6 +24,9 @@ func (s *Store) Purge(ctx context.Context, h store.Horizon) (int, error) {
 		n += st.once.removeIf(h.Batch, func(until time.Time) bool { return until.Before(h.Windows) })
 		n += st.answers.removeIf(h.Batch, func(a store.Answer) bool { return a.ExpiresAt.Before(h.Windows) })
 		n += st.events.removeIf(h.Batch, func(e event.Event) bool { return e.At.Before(h.Events) })
+		n += st.changes.removeIf(h.Batch, func(c user.Change) bool { return c.ExpiresAt.Before(h.Waiting) })
+		n += st.invitations.removeIf(h.Batch, func(i invitation.Invitation) bool { return i.ExpiresAt.Before(h.Waiting) })
+		n += st.rules.removeIf(h.Batch, func(e rule.Entry) bool { return !e.ExpiresAt.IsZero() && e.ExpiresAt.Before(h.Waiting) })
 		return n, nil
 	})
 }
@@ -31,7 +37,7 @@ func (st *state) purgeChallenges(h store.Horizon) int {
 	n := st.challenges.removeIf(h.Batch, func(c challenge.Challenge) bool { return c.ExpiresAt.Before(h.Challenges) })
 	return n + st.messages.removeIf(h.Batch, func(m store.Message) bool {
 		_, ok := st.challenges.rows[m.Handle]
-		return !ok || m.Deadline.Before(h.Challenges)
+		return !ok && m.Notice == nil || m.Deadline.Before(h.Challenges)
 	})
 }
 

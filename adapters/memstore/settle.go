@@ -19,14 +19,21 @@ func (s *Store) Settle(ctx context.Context, in store.Settlement) error {
 		if err != nil {
 			return err
 		}
-		if err := c.Settle(in.Now); err != nil {
+		end := c.Settle
+		if in.Answered {
+			end = c.Collect
+		}
+		if err := end(in.Now); err != nil {
 			return err
 		}
 		st.challenges.put(c.Handle, c)
 		if err := st.guards(in); err != nil {
 			return err
 		}
-		return st.follow(in, c)
+		if err := st.follow(in, c); err != nil || in.Then == nil {
+			return err
+		}
+		return in.Then(ctx, tx{st})
 	})
 }
 
@@ -127,6 +134,7 @@ func (st *state) follow(in store.Settlement, c challenge.Challenge) error {
 	st.counters.remove(in.Counter)
 	st.giveBack(in.GiveBack, in.Now)
 	st.record(in.Events)
+	st.queue(in.Facts)
 	return nil
 }
 

@@ -6,11 +6,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -37,6 +41,12 @@ type state struct {
 	windows     *table[limit.Window]
 	once        *table[time.Time] // until when a key is refused
 	answers     *table[store.Answer]
+	facts       *table[store.Fact]            // by listener and id; owned by listeners and users
+	changes     *table[user.Change]           // by user and kind; owned by users
+	passwords   *table[password.Record]       // by user; owned by users
+	invitations *table[invitation.Invitation] // by id
+	keys        *table[apikey.Key]            // by id
+	rules       *table[rule.Entry]            // by id
 }
 
 func newState() *state {
@@ -55,6 +65,12 @@ func newState() *state {
 		windows:     newTable(log, copyWindow, nobody),
 		once:        newTable(log, kept, nobody),
 		answers:     newTable(log, copyAnswer, nobody),
+		facts:       newTable(log, copyFact, ownerOfFact),
+		changes:     newTable(log, copyChange, func(c user.Change) string { return join(c.Tenant, c.User) }),
+		passwords:   newTable(log, copyPassword, func(r password.Record) string { return join(r.Tenant, r.User) }),
+		invitations: newTable(log, copyInvitation, nobody),
+		keys:        newTable(log, copyKey, nobody),
+		rules:       newTable(log, copyEntry, nobody),
 	}
 }
 

@@ -108,6 +108,17 @@ func (t *table[V]) of(owner string) []V {
 	return out
 }
 
+// pick copies the rows that suit.
+func (t *table[V]) pick(suits func(V) bool) []V {
+	var out []V
+	for _, v := range t.rows {
+		if suits(v) {
+			out = append(out, t.copy(v))
+		}
+	}
+	return out
+}
+
 // removeOf removes the rows that belong to owner.
 func (t *table[V]) removeOf(owner string) {
 	for _, key := range slices.Collect(maps.Keys(t.owned[owner])) {

@@ -13,11 +13,19 @@ import (
 // tx is a unit of work. Its parts are views of one state.
 type tx struct{ st *state }
 
-func (t tx) Challenges() store.Challenges { return challenges(t) }
-func (t tx) Users() store.Users           { return users(t) }
-func (t tx) Devices() store.Devices       { return devices(t) }
-func (t tx) Sessions() store.Sessions     { return sessions(t) }
-func (t tx) Journal() store.Journal       { return journal(t) }
+func (t tx) Challenges() store.Challenges   { return challenges(t) }
+func (t tx) Users() store.Users             { return users(t) }
+func (t tx) Devices() store.Devices         { return devices(t) }
+func (t tx) Sessions() store.Sessions       { return sessions(t) }
+func (t tx) Journal() store.Journal         { return journal(t) }
+func (t tx) SignIns() store.SignIns         { return signIns(t) }
+func (t tx) Counters() store.Counters       { return counters(t) }
+func (t tx) Identifiers() store.Identifiers { return identifiers(t) }
+func (t tx) Changes() store.Changes         { return changes(t) }
+func (t tx) Passwords() store.Passwords     { return passwords(t) }
+func (t tx) Invitations() store.Invitations { return invitations(t) }
+func (t tx) Keys() store.Keys               { return keys(t) }
+func (t tx) Rules() store.Rules             { return rules(t) }
 
 type challenges struct{ st *state }
 
@@ -93,6 +101,8 @@ func (x users) Delete(_ context.Context, tenant, id string) error {
 	x.st.devices.removeOf(mine)
 	x.st.sessions.removeOf(mine)
 	x.st.signIns.removeOf(mine)
+	x.st.changes.removeOf(mine)
+	x.st.passwords.removeOf(mine)
 	var handles []string
 	for handle, c := range x.st.challenges.rows {
 		if c.Tenant == tenant && c.User == id {

@@ -102,12 +102,25 @@ func (x journal) Record(_ context.Context, events ...event.Event) error {
 	return nil
 }
 
-func (x journal) Events(_ context.Context, tenant, user string, limit int) ([]event.Event, error) {
-	all := x.st.events.of(join(tenant, user))
+func (x journal) Queue(_ context.Context, facts ...store.Fact) error {
+	x.st.queue(facts)
+	return nil
+}
+
+func (x journal) Events(_ context.Context, q store.EventQuery) ([]event.Event, error) {
+	var all []event.Event
+	if q.User != "" {
+		all = x.st.events.of(join(q.Tenant, q.User))
+	} else {
+		all = x.st.events.pick(func(e event.Event) bool { return e.Tenant == q.Tenant })
+	}
+	all = slices.DeleteFunc(all, func(e event.Event) bool {
+		return e.ID <= q.After || q.Before != "" && e.ID >= q.Before
+	})
 	slices.SortFunc(all, func(a, b event.Event) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.ID, a.ID))
 	})
-	return first(all, limit), nil
+	return first(all, q.Limit), nil
 }
 
 func (x journal) Recall(_ context.Context, key string, now time.Time) (store.Answer, error) {

@@ -26,19 +26,26 @@ type Purpose string
 
 // The purposes.
 const (
-	SignIn       Purpose = "sign_in"
-	SecondFactor Purpose = "second_factor" // completes a sign-in that waits for it
-	StepUp       Purpose = "step_up"       // renews the proof of a session
-	Enroll       Purpose = "enroll"        // binds a device
+	SignIn           Purpose = "sign_in"
+	Verify           Purpose = "verify"            // proves an address; no account is involved
+	SecondFactor     Purpose = "second_factor"     // completes a sign-in that waits for it
+	StepUp           Purpose = "step_up"           // renews the proof of a session
+	Enroll           Purpose = "enroll"            // binds a device
+	ChangeIdentifier Purpose = "change_identifier" // proves the new or the current address of a change
+	ResetPassword    Purpose = "reset_password"    // lets a new password be chosen
+	Approve          Purpose = "approve"           // agrees to exactly what Extra.Detail says
 )
 
 // Status says where a challenge stands.
 type Status string
 
 // The statuses. Exhausted and Expired are never stored: they follow from the
-// counters and the time.
+// counters and the time. Answered means that the right answer came by another
+// way, such as an opened link, and that whoever asked has not collected what
+// follows from it: to them it is still pending, and its code is dead.
 const (
 	Pending   Status = "pending"
+	Answered  Status = "answered"
 	Verified  Status = "verified"
 	Exhausted Status = "exhausted"
 	Expired   Status = "expired"
@@ -81,7 +88,8 @@ type Challenge struct {
 	KeyID  uint32 // the key that codes are derived under
 	Format Format // what an answer looks like
 	Prompt []byte // JSON of a prompt that Format does not say, without secrets
-	State  []byte // sealed; what the channel wants to remember
+	State  []byte // sealed; what the channel wants to remember, or the verdict of an Answered one
+	Extra  Extra  // what only some challenges carry
 
 	Locale   string
 	Client   string // where it was asked from, in words: "Firefox on Windows"
@@ -110,6 +118,8 @@ func (c Challenge) SendsLeft() int {
 // At is the status at a time.
 func (c Challenge) At(now time.Time) Status {
 	switch {
+	case c.Status == Answered && !now.Before(c.ExpiresAt):
+		return Expired
 	case c.Status != Pending:
 		return c.Status
 	case c.Attempts >= c.Allowed:
@@ -129,7 +139,7 @@ func (c Challenge) Refusal(now time.Time) error {
 		return ErrExhausted
 	case Expired:
 		return ErrExpired
-	case Verified, Cancelled:
+	case Answered, Verified, Cancelled:
 	}
 	return ErrNotFound
 }
@@ -163,9 +173,34 @@ func (c *Challenge) Settle(now time.Time) error {
 	return nil
 }
 
+// Answer notes that the right answer came by another way, with what the judge
+// of it said, sealed. Whoever asked collects what follows.
+func (c *Challenge) Answer(now time.Time, verdict []byte) error {
+	if err := c.Refusal(now); err != nil {
+		return err
+	}
+	if c.Decoy {
+		return ErrNotFound
+	}
+	c.Status, c.State = Answered, verdict
+	return nil
+}
+
+// Collect ends an answered challenge with success.
+func (c *Challenge) Collect(now time.Time) error {
+	switch {
+	case c.Status != Answered:
+		return ErrNotFound
+	case !now.Before(c.ExpiresAt):
+		return ErrExpired
+	}
+	c.Status, c.State = Verified, nil
+	return nil
+}
+
 // Cancel ends the challenge without success: its code is dead.
 func (c *Challenge) Cancel() error {
-	if c.Status != Pending {
+	if c.Status != Pending && c.Status != Answered {
 		return ErrNotFound
 	}
 	c.Status, c.State = Cancelled, nil

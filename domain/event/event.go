@@ -2,17 +2,28 @@
 // and stay true, written in the same unit of work that made them true.
 package event
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Type names a kind of fact.
 type Type string
 
 // The facts. Names are part of the contract with subscribers.
 const (
-	UserCreated         Type = "user.created"
+	UserRegistered      Type = "user.registered" // signed up, with nothing proven yet
+	UserCreated         Type = "user.created"    // by proving an address
 	UserUpdated         Type = "user.updated"
 	UserDeleted         Type = "user.deleted"
-	IdentifierVerified  Type = "identifier.verified"
+	UserBlocked         Type = "user.blocked"
+	UserUnblocked       Type = "user.unblocked"
+	IdentifierVerified  Type = "identifier.verified" // data: kind, initial (yes, no)
+	IdentifierChanging  Type = "identifier.change_requested"
+	IdentifierChanged   Type = "identifier.changed"
+	IdentifierRemoved   Type = "identifier.removed"
+	ChangeCancelled     Type = "identifier.change_cancelled"
+	SignInFailed        Type = "sign_in.failed" // a wrong password of somebody known
 	SessionStarted      Type = "session.started"
 	SessionStepped      Type = "session.stepped_up"
 	SessionRevoked      Type = "session.revoked"
@@ -21,9 +32,22 @@ const (
 	DeviceRenamed       Type = "device.renamed"
 	DeviceRemoved       Type = "device.removed"
 	DeviceLocked        Type = "device.locked" // too many failures in a row
+	DeviceUnlocked      Type = "device.unlocked"
+	BrowserRemembered   Type = "browser.remembered"
 	RecoveryCodesIssued Type = "recovery_codes.issued"
 	RecoveryCodeUsed    Type = "recovery_codes.used"
 	TwoFactorChanged    Type = "two_factor.changed"
+	PasswordChanged     Type = "password.changed"
+	PasswordForgotten   Type = "password.forgotten" // chosen by somebody who proved nothing, and dropped
+	AddressVerified     Type = "address.verified"   // purpose verify; nobody's
+	Approved            Type = "transaction.approved"
+	InvitationSent      Type = "invitation.sent"
+	InvitationAccepted  Type = "invitation.accepted"
+	InvitationRevoked   Type = "invitation.revoked"
+	RuleAdded           Type = "rule.added"
+	RuleRemoved         Type = "rule.removed"
+	KeyCreated          Type = "api_key.created"
+	KeyRevoked          Type = "api_key.revoked"
 	DeliveryFailed      Type = "delivery.failed"
 )
 
@@ -35,4 +59,24 @@ type Event struct {
 	Type   Type
 	At     time.Time
 	Data   map[string]string // few, small, safe to show to an operator
+}
+
+// Types lists every type.
+func Types() []Type {
+	return []Type{
+		UserRegistered, UserCreated, UserUpdated, UserDeleted, UserBlocked, UserUnblocked, IdentifierVerified,
+		IdentifierChanging, IdentifierChanged, IdentifierRemoved, ChangeCancelled, SignInFailed, SessionStarted,
+		SessionStepped, SessionRevoked, SessionReused, DeviceEnrolled, DeviceRenamed, DeviceRemoved, DeviceLocked,
+		DeviceUnlocked, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
+		PasswordForgotten, AddressVerified, Approved, InvitationSent, InvitationAccepted, InvitationRevoked,
+		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed,
+	}
+}
+
+// Matches reports whether the pattern means the type: its name, "user.*", or "*".
+func (t Type) Matches(pattern string) bool {
+	if group, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(string(t), group)
+	}
+	return string(t) == pattern
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/user"
 )
 
@@ -20,20 +22,52 @@ type Policy struct {
 	Challenge Challenge
 	Throttle  limit.Throttle
 	Limits    Limits
+	Rules     Rules
 	TwoFactor TwoFactor
+	Password  Password
 	Tokens    Tokens
 }
 
 // SignUp says who may become a user.
 type SignUp struct {
-	Allowed    bool // at all
-	AutoCreate bool // by answering a sign-in challenge to an unknown address
+	Allowed    bool           // at all
+	AutoCreate bool           // by answering a sign-in challenge to an unknown address
+	Invite     bool           // whether users may invite; operators always may
+	Required   []contact.Kind // what a new user must have: addresses proven, a user name chosen
 }
 
 // Identity says by what people are found.
 type Identity struct {
-	Fields []contact.Kind // which kinds of identifiers there are
-	Region string         // ISO 3166 region of phone numbers without a country
+	Fields           []contact.Kind // which kinds of identifiers there are
+	Profile          []string       // which names people may have: ProfileFields
+	Region           string         // ISO 3166 region of phone numbers without a country
+	Defer            bool           // addresses given at sign-up are nobody's until they are proven
+	AutoSend         bool           // codes go out to the addresses given at sign-up
+	UpdateFromDevice bool           // an address that a device has proven becomes an identifier, if there is none of its kind
+}
+
+// ProfileFields are the names that people may have.
+func ProfileFields() []string { return []string{FirstName, LastName} }
+
+// The names that people may have.
+const (
+	FirstName = "first_name"
+	LastName  = "last_name"
+)
+
+// Names reports whether people may have a name of that field here.
+func (i Identity) Names(field string) bool { return slices.Contains(i.Profile, field) }
+
+// Rules are the lists of who is not served.
+type Rules struct {
+	Book     rule.Book
+	Honeypot string // a field that people do not see: who fills it in is a machine; "" is none
+}
+
+// Password says how passwords are used.
+type Password struct {
+	Enabled bool
+	Rules   password.Rules
 }
 
 // Allows reports whether people are found by identifiers of this kind.
@@ -43,6 +77,9 @@ func (i Identity) Allows(k contact.Kind) bool {
 
 // Challenge says what a code looks like and how long it lasts.
 type Challenge struct {
+	Anonymous   bool // whether anybody may have codes sent, or only who is signed in or knows the password
+	PublicProof bool // whether anybody may have an address verified (purpose verify), or only API keys
+	Link        bool // whether messages also carry a link
 	Format      challenge.Format
 	Life        time.Duration
 	Attempts    int           // evaluations of one challenge
@@ -72,6 +109,7 @@ const (
 // TwoFactor is the policy of second factors.
 type TwoFactor struct {
 	Mode         Mode
+	Remember     time.Duration // how long a browser that gave a second factor is not asked again; 0: always asked
 	StepUpMaxAge time.Duration // how fresh a proof must be for what weakens an account
 }
 
@@ -80,7 +118,7 @@ type Tokens struct {
 	Access  time.Duration
 	Refresh time.Duration // absolute life of a session
 	Grace   time.Duration // in which the last refresh token is answered again
-	Pending time.Duration // in which a second factor must follow
+	Pending time.Duration // in which a second factor, or what else is missing, must follow
 }
 
 // AsksForSecond reports whether a sign-in needs a second factor. Whoever has no
@@ -117,10 +155,13 @@ func (p Policy) NeedsStepUp(u user.User, evidence []assurance.Evidence, devices 
 // Default is the policy when nothing is configured.
 func Default() Policy {
 	return Policy{
-		SignUp:   SignUp{Allowed: true, AutoCreate: true},
-		Identity: Identity{Fields: []contact.Kind{contact.Username, contact.Email, contact.Phone}, Region: "GB"},
+		SignUp: SignUp{Allowed: true, AutoCreate: true, Invite: true},
+		Identity: Identity{
+			Fields:  []contact.Kind{contact.Username, contact.Email, contact.Phone},
+			Profile: ProfileFields(), Region: "GB", UpdateFromDevice: true,
+		},
 		Challenge: Challenge{
-			Format: challenge.Digits(6), Life: 5 * time.Minute, Attempts: 5,
+			Anonymous: true, Link: true, Format: challenge.Digits(6), Life: 5 * time.Minute, Attempts: 5,
 			ResendAfter: 30 * time.Second, Sends: 3, Live: 3,
 		},
 		Throttle: limit.Throttle{Free: 5, Factor: 30 * time.Second, Cap: time.Hour, DisableAt: 50},
@@ -129,7 +170,8 @@ func Default() Policy {
 			Address:         []limit.Rule{{Max: 20, Window: 10 * time.Minute}},
 			AddressFailures: []limit.Rule{{Max: 60, Window: 10 * time.Minute}},
 		},
-		TwoFactor: TwoFactor{Mode: Optional, StepUpMaxAge: 5 * time.Minute},
+		TwoFactor: TwoFactor{Mode: Optional, Remember: 720 * time.Hour, StepUpMaxAge: 5 * time.Minute},
+		Password:  Password{Enabled: true, Rules: password.Rules{MinLength: 8, RefuseCommon: true}},
 		Tokens: Tokens{
 			Access: 10 * time.Minute, Refresh: 720 * time.Hour, Grace: 10 * time.Second, Pending: 5 * time.Minute,
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/domain/assurance"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/fault"
 )
 
@@ -29,6 +30,9 @@ const (
 	ByOwner    Reason = "ended_by_owner" // from another session
 	Reused     Reason = "refresh_reused" // a spent refresh token came again
 	UserClosed Reason = "user_deleted"
+	Password   Reason = "password_changed"
+	Operator   Reason = "ended_by_operator"
+	Moved      Reason = "identifier_changed"
 )
 
 // Session is one person signed in at one place.
@@ -81,12 +85,25 @@ func (s *Session) Rotate(generation uint32, now time.Time, grace time.Duration) 
 	return ErrRevoked
 }
 
-// SignIn is a sign-in that waits for a second factor. Its bearer has proven
-// something, and gets nothing for it but the right to prove more.
+// Step says what a pending token is good for, and nothing else.
+type Step string
+
+// The steps.
+const (
+	Second   Step = ""         // a second factor must follow
+	Reset    Step = "reset"    // a new password may be chosen
+	Complete Step = "complete" // identifiers are missing that a new user must have
+)
+
+// SignIn is a sign-in that waits for something: a second factor, a new password,
+// a missing identifier. Its bearer has proven something, and gets nothing for it
+// but the right to go on.
 type SignIn struct {
 	ID        string // UUIDv7
 	Tenant    string
-	User      string
+	User      string // empty until there is one: Complete
+	Step      Step
+	Draft     *Draft // Complete: who would become a user
 	Evidence  []assurance.Evidence
 	NewUser   bool
 	Client    string
@@ -104,4 +121,16 @@ func (s SignIn) Refusal(now time.Time) error {
 		return ErrPendingExpired
 	}
 	return nil
+}
+
+// Draft is somebody who would become a user if they had all identifiers that new
+// users must have.
+type Draft struct {
+	Proven    []contact.Contact `json:"-"` // encoded by storage, in full
+	FirstName string            `json:"first_name,omitempty"`
+	LastName  string            `json:"last_name,omitempty"`
+	Locale    string            `json:"locale,omitempty"`
+	Username  string            `json:"username,omitempty"` // canonical, if one was chosen already
+	Invited   string            `json:"invited,omitempty"`  // the invitation that is being accepted
+	Channel   string            `json:"channel,omitempty"`  // by which they came
 }

@@ -16,6 +16,8 @@ var (
 	ErrTaken         = fault.New(fault.Conflict, "identity_taken", "This identifier belongs to somebody else.")
 	ErrNotAllowed    = fault.New(fault.Forbidden, "signup_not_allowed", "New accounts cannot be made here.")
 	ErrNoSecondThing = fault.New(fault.Conflict, "no_device", "Set up a second way of signing in first.")
+	ErrNothing       = fault.New(fault.Conflict, "nothing_pending", "Nothing is waiting to be confirmed.")
+	ErrLastLogin     = fault.New(fault.Conflict, "last_login_method", "This is the only way by which this account can be signed in to.")
 )
 
 // Status says whether somebody may sign in.
@@ -37,6 +39,8 @@ type User struct {
 	Locale     string            // BCP 47; empty means the tenant's
 	Metadata   map[string]string // the application's own, at most MaxMetadata entries
 	TwoFactor  bool              // a second factor is asked for at every sign-in
+	InvitedBy  string            // the user who invited them, if one did
+	ResetAt    time.Time         // challenges, waiting sign-ins and remembered browsers from before are worthless
 	CreatedAt  time.Time
 	LastSignIn time.Time // zero until the first
 }

@@ -26,3 +26,17 @@ func (ps Publishers) Publish(ctx context.Context, facts []event.Event) {
 		p.Publish(ctx, facts)
 	}
 }
+
+// Listener hears of facts reliably: at least once each, in the order in which
+// they were recorded for a person, also after a restart. It must be safe for
+// concurrent use.
+type Listener interface {
+	// Name is what its place in the queue is called. It lasts: facts that were
+	// queued under a name wait for it.
+	Name() string
+	// Wants reports whether facts of this type are queued for it.
+	Wants(t event.Type) bool
+	// Hear takes one fact. If it fails, the fact comes again later, with the same
+	// id; whoever hears it twice must notice. It must return when ctx ends.
+	Hear(ctx context.Context, fact event.Event) error
+}

@@ -33,7 +33,29 @@ type Kind string
 // The kinds.
 const (
 	Code Kind = "code" // carries a code that answers a challenge
+
+	// Notices tell what has happened, and answer nothing. What Request.Data holds
+	// is said with each.
+	SignUpAttempt     Kind = "sign_up_attempt"    // somebody signed up with an address that is yours already
+	Invitation        Kind = "invitation"         // you are asked in; Link accepts. Data: inviter (a name, may be missing)
+	PasswordChanged   Kind = "password_changed"   // and other sessions have ended
+	PasswordForgotten Kind = "password_forgotten" // one that was chosen before your address was proven does not work any more
+	IdentifierChanged Kind = "identifier_changed" // to the old address. Data: kind, value (masked)
+	TwoFactorChanged  Kind = "two_factor_changed" // Data: required (yes, no)
+	DeviceAdded       Kind = "device_added"       // Data: name
+	DeviceRemoved     Kind = "device_removed"     // Data: name
+	RecoveryUsed      Kind = "recovery_used"      // a recovery code was used. Data: left (a number)
+	DeviceLocked      Kind = "device_locked"      // too many wrong codes. Data: name
+	AccountDeleted    Kind = "account_deleted"
 )
+
+// Notices lists every kind that is a notice.
+func Notices() []Kind {
+	return []Kind{
+		SignUpAttempt, Invitation, PasswordChanged, PasswordForgotten, IdentifierChanged, TwoFactorChanged,
+		DeviceAdded, DeviceRemoved, RecoveryUsed, DeviceLocked, AccountDeleted,
+	}
+}
 
 // Form says how the message will reach the reader, which decides how much room
 // there is and what can be shown.
@@ -85,6 +107,9 @@ type Request struct {
 	Support string        // URL, address or number for help; optional
 	Where   string        // what asked, "Firefox on Windows"; optional, left out if it looks like a link
 	Facts   []Fact        `json:"-"` // what is being approved, shown word for word
+
+	Data map[string]string `json:"-"` // of a notice: see its kind
+	At   time.Time         // of a notice: when it happened, in UTC; zero: not said
 }
 
 // Fact is one line of what is being approved.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 )
 
 // Message asks for one delivery. It holds neither code nor text: both are made
@@ -12,7 +13,8 @@ import (
 type Message struct {
 	ID       string // UUIDv7
 	Tenant   string
-	Handle   string    // the challenge whose code goes out
+	Handle   string    // the challenge whose code goes out; "" for a notice
+	Notice   *Notice   // what goes out in place of a code
 	Channel  string    // the instance that sends
 	Number   int       // which message of its challenge, from 1; part of the idempotency key
 	Tries    int       // sends that were begun
@@ -24,7 +26,19 @@ type Message struct {
 	Fence  int       // counts the leases: only the newest owner may finish
 }
 
-// Parcel is a message that its owner may send now, with the challenge it is for.
+// Notice is a message that answers nothing: it tells somebody what has happened
+// to their account, or asks them in. It holds no secret: the token of an
+// invitation is derived when it is sent.
+type Notice struct {
+	Kind   string            // see message.Kind
+	To     contact.Contact   // storage keeps kind and value
+	Locale string            // that the reader prefers
+	Ref    string            // what it is about: an invitation's id
+	Data   map[string]string // few and small, safe to show to the reader
+}
+
+// Parcel is a message that its owner may send now, with the challenge it is for,
+// which is zero for a notice.
 type Parcel struct {
 	Message
 	Challenge challenge.Challenge

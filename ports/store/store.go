@@ -31,8 +31,15 @@ type Store interface {
 	UnitOfWork
 	Steps
 	Directory
-	Deliveries
+	Queues
 	Maintenance
+}
+
+// Queues is what waits for somebody outside: messages for people, facts for
+// listeners.
+type Queues interface {
+	Deliveries
+	Feed
 }
 
 // UnitOfWork makes several changes at once, or none of them.
@@ -148,6 +155,7 @@ type Horizon struct {
 	Counters   time.Time // failures in a row that nobody added to since
 	Windows    time.Time // windows and once-keys that ended before
 	Events     time.Time // recorded before
+	Waiting    time.Time // changes of identifiers and invitations that ran out before
 	Batch      int       // at most so many rows of each kind
 }
 
@@ -156,6 +164,7 @@ type Horizon struct {
 type Settlement struct {
 	Tenant     string
 	Handle     string
+	Answered   bool // the challenge is Answered, not Pending: guarded by challenge.Collect in place of Settle
 	Now        time.Time
 	UseSignIn  string           // a sign-in that becomes a session: guarded by session.SignIn.Refusal
 	Strengthen *Strengthen      // a session that gets new evidence: guarded by session.Alive
@@ -169,6 +178,13 @@ type Settlement struct {
 	Counter    string           // cleared
 	GiveBack   []string         // windows that were charged for the attempt
 	Events     []event.Event
+	Facts      []Fact // of Events, for those who listen
+
+	// Then is everything else that follows, in the same unit of work and after
+	// all of the above. If it refuses, nothing has happened. It may run again
+	// after a conflict, so it must have no effect outside tx. It is for purposes
+	// that are not hot.
+	Then func(ctx context.Context, tx Tx) error
 }
 
 // Strengthen replaces a session's evidence.

@@ -4,12 +4,17 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 )
@@ -28,11 +33,34 @@ type (
 // method of the domain may be applied in between. It is for paths that are not
 // hot, is used by one goroutine, and ends with Do.
 type Tx interface {
+	Proofs
+	People
+	Books
+}
+
+// Proofs is what a unit of work knows about proving things.
+type Proofs interface {
 	Challenges() Challenges
-	Users() Users
 	Devices() Devices
 	Sessions() Sessions
+	SignIns() SignIns
+	Counters() Counters
+}
+
+// People is what a unit of work knows about people.
+type People interface {
+	Users() Users
+	Identifiers() Identifiers
+	Changes() Changes
+	Passwords() Passwords
+	Invitations() Invitations
+}
+
+// Books is what a unit of work keeps besides.
+type Books interface {
 	Journal() Journal
+	Keys() Keys
+	Rules() Rules
 }
 
 // Challenges of one unit of work.
@@ -49,6 +77,24 @@ type Challenges interface {
 	Refund(ctx context.Context, counter string, windows []string, now time.Time) error
 }
 
+// Counters of failures in a row, for operators.
+type Counters interface {
+	// Read gives a counter; one that is not there is clear.
+	Read(ctx context.Context, key string) (limit.Counter, error)
+	// Clear forgets a counter.
+	Clear(ctx context.Context, key string) error
+}
+
+// SignIns of one unit of work.
+type SignIns interface {
+	// Get finds a sign-in that waits: session.ErrPendingInvalid.
+	Get(ctx context.Context, tenant, id string) (session.SignIn, error)
+	// Add adds a sign-in that waits.
+	Add(ctx context.Context, s session.SignIn) error
+	// Save replaces a sign-in that Get found.
+	Save(ctx context.Context, s session.SignIn) error
+}
+
 // Users of one unit of work.
 type Users interface {
 	// Get finds a person: user.ErrNotFound.
@@ -58,6 +104,93 @@ type Users interface {
 	// Save replaces what is known of a person, but not their identifiers.
 	Save(ctx context.Context, u user.User) error
 	// Delete removes a person and everything that is theirs. Events stay.
+	Delete(ctx context.Context, tenant, id string) error
+	// Find looks people up for operators: oldest first, at most q.Limit.
+	Find(ctx context.Context, q UserQuery) ([]user.Account, error)
+}
+
+// UserQuery picks people of a tenant.
+type UserQuery struct {
+	Tenant string
+	Text   string // an id, or part of an identifier or a name (ASCII case does not count); "" is everybody
+	After  string // those whose id is greater
+	Limit  int
+}
+
+// Identifiers of one unit of work. Within a tenant, each is one person's at most.
+type Identifiers interface {
+	// Find tells whose an identifier is: user.ErrNotFound if nobody's.
+	Find(ctx context.Context, tenant string, c contact.Contact) (user.Identifier, error)
+	// Put adds an identifier, or replaces what is known of it if it is the same
+	// person's: user.ErrTaken if it is somebody else's.
+	Put(ctx context.Context, i user.Identifier) error
+	// Delete removes an identifier; one that is not there does not matter.
+	Delete(ctx context.Context, tenant string, c contact.Contact) error
+}
+
+// Changes of identifiers that wait for proofs: at most one for each user and kind.
+type Changes interface {
+	// Get finds a change: user.ErrNothing.
+	Get(ctx context.Context, tenant, user string, k contact.Kind) (user.Change, error)
+	// List gives a person's changes, ordered by kind.
+	List(ctx context.Context, tenant, user string) ([]user.Change, error)
+	// Put adds a change, or replaces the user's earlier one of that kind.
+	Put(ctx context.Context, c user.Change) error
+	// Delete removes a change; one that is not there does not matter.
+	Delete(ctx context.Context, tenant, user string, k contact.Kind) error
+}
+
+// Passwords of one unit of work.
+type Passwords interface {
+	// Get finds what is kept of a person's password: password.ErrNone.
+	Get(ctx context.Context, tenant, user string) (password.Record, error)
+	// Put adds or replaces it.
+	Put(ctx context.Context, r password.Record) error
+	// Delete forgets it; one that is not there does not matter.
+	Delete(ctx context.Context, tenant, user string) error
+}
+
+// Invitations of one unit of work.
+type Invitations interface {
+	// Get finds an invitation: invitation.ErrNotFound.
+	Get(ctx context.Context, tenant, id string) (invitation.Invitation, error)
+	// List gives those of an inviter, or of everybody if inviter is "", newest
+	// first, those before the one named before ("": from the newest), at most limit.
+	List(ctx context.Context, q InvitationQuery) ([]invitation.Invitation, error)
+	// Add adds an invitation.
+	Add(ctx context.Context, i invitation.Invitation) error
+	// Save replaces an invitation that Get found.
+	Save(ctx context.Context, i invitation.Invitation) error
+}
+
+// InvitationQuery picks invitations.
+type InvitationQuery struct {
+	Tenant  string
+	Inviter string // "": everybody's
+	Before  string // those whose id is smaller
+	Limit   int
+}
+
+// Keys of one unit of work: credentials of other programs.
+type Keys interface {
+	// Get finds a key by its id, whatever the tenant: apikey.ErrNotFound.
+	Get(ctx context.Context, id string) (apikey.Key, error)
+	// List gives a tenant's keys, oldest first.
+	List(ctx context.Context, tenant string) ([]apikey.Key, error)
+	// Add adds a key.
+	Add(ctx context.Context, k apikey.Key) error
+	// Save replaces a key that Get found.
+	Save(ctx context.Context, k apikey.Key) error
+}
+
+// Rules of one unit of work: the entries of block and allow lists that were
+// added while the server ran.
+type Rules interface {
+	// List gives a tenant's entries, oldest first; all tenants' if it is "".
+	List(ctx context.Context, tenant string) ([]rule.Entry, error)
+	// Add adds an entry.
+	Add(ctx context.Context, e rule.Entry) error
+	// Delete removes an entry: rule.ErrNotFound.
 	Delete(ctx context.Context, tenant, id string) error
 }
 
@@ -100,12 +233,23 @@ type RevokeOthers struct {
 type Journal interface {
 	// Record adds facts.
 	Record(ctx context.Context, events ...event.Event) error
-	// Events gives a person's newest facts first.
-	Events(ctx context.Context, tenant, user string, limit int) ([]event.Event, error)
+	// Queue puts recorded facts on their way to those who listen; see Feed.
+	Queue(ctx context.Context, facts ...Fact) error
+	// Events gives the newest facts first.
+	Events(ctx context.Context, q EventQuery) ([]event.Event, error)
 	// Recall finds the answer under an idempotency key: ErrNoAnswer.
 	Recall(ctx context.Context, key string, now time.Time) (Answer, error)
 	// Remember keeps an answer under its key, replacing the one that is there.
 	Remember(ctx context.Context, a Answer) error
+}
+
+// EventQuery picks facts.
+type EventQuery struct {
+	Tenant string
+	User   string // "": everybody's, in the whole tenant
+	Before string // those whose id is smaller; "": from the newest
+	After  string // those whose id is greater
+	Limit  int
 }
 
 // Answer is what a request was answered, so that its repetition is answered

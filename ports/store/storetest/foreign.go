@@ -62,7 +62,7 @@ func nothingCrosses(k *kit) {
 		k.refused(err, challenge.ErrNotFound, "get challenge")
 		devices, err := tx.Devices().List(k.ctx, other, s.ann.ID, "", 0)
 		sessions, err2 := tx.Sessions().List(k.ctx, other, s.ann.ID, k.now)
-		events, err3 := tx.Journal().Events(k.ctx, other, s.ann.ID, 10)
+		events, err3 := tx.Journal().Events(k.ctx, store.EventQuery{Tenant: other, User: s.ann.ID, Limit: 10})
 		k.same(len(devices)+len(sessions)+len(events), 0, "what is listed")
 		return errors.Join(err, err2, err3)
 	})

@@ -152,7 +152,7 @@ func listsEvents(k *kit) {
 	}
 	read := func(limit int) (got []event.Event) {
 		k.do(func(tx store.Tx) (err error) {
-			got, err = tx.Journal().Events(k.ctx, home, a.ID, limit)
+			got, err = tx.Journal().Events(k.ctx, store.EventQuery{Tenant: home, User: a.ID, Limit: limit})
 			return err
 		})
 		return got

@@ -147,7 +147,7 @@ func deletesPeople(k *kit) {
 	k.do(func(tx store.Tx) error {
 		list, err := tx.Devices().List(k.ctx, home, s.ann.ID, "", 0)
 		k.same(len(list), 0, "how many devices are left")
-		events, err2 := tx.Journal().Events(k.ctx, home, s.ann.ID, 10)
+		events, err2 := tx.Journal().Events(k.ctx, store.EventQuery{Tenant: home, User: s.ann.ID, Limit: 10})
 		k.same(events, []event.Event{s.whole.Events[0]}, "the events")
 		_, gone := tx.Devices().Get(k.ctx, home, s.app.ID)
 		k.refused(gone, device.ErrNotFound, "the device")

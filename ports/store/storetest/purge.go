@@ -86,7 +86,7 @@ func purgesOld(k *kit) {
 	err = k.Settle(k.ctx, store.Settlement{Tenant: home, Handle: c.Handle, Now: k.now, Once: &young.once})
 	k.refused(err, store.ErrOnce, "the young once-key")
 	k.do(func(tx store.Tx) error {
-		events, err := tx.Journal().Events(k.ctx, home, a.ID, 10)
+		events, err := tx.Journal().Events(k.ctx, store.EventQuery{Tenant: home, User: a.ID, Limit: 10})
 		k.same(len(events), 1, "how many events are left")
 		return err
 	})

@@ -99,7 +99,7 @@ func (s *scene) view() view {
 		if v.Sessions, err = tx.Sessions().List(s.ctx, home, s.ann.ID, s.now); err != nil {
 			return err
 		}
-		v.Events, err = tx.Journal().Events(s.ctx, home, s.ann.ID, 100)
+		v.Events, err = tx.Journal().Events(s.ctx, store.EventQuery{Tenant: home, User: s.ann.ID, Limit: 100})
 		return err
 	})
 	_, noUser := s.Identify(s.ctx, home, s.bea.Identifiers[0].Contact)

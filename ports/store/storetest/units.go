@@ -240,7 +240,7 @@ func sharesNothing(k *kit) {
 		}
 	}
 	k.do(func(tx store.Tx) error {
-		events, err := tx.Journal().Events(k.ctx, home, a.ID, 1)
+		events, err := tx.Journal().Events(k.ctx, store.EventQuery{Tenant: home, User: a.ID, Limit: 1})
 		e.Data = map[string]string{"a": "b"}
 		k.same(events, []event.Event{e}, "the event")
 		return err

@@ -1,0 +1,70 @@
+package memstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/ports/store"
+)
+
+func (st *state) queue(facts []store.Fact) {
+	for _, f := range facts {
+		st.facts.put(join(f.Listener, f.Event.ID), f)
+	}
+}
+
+// ownerOfFact lets the facts of one person that one listener waits for be found.
+func ownerOfFact(f store.Fact) string {
+	if f.Event.User == "" {
+		return ""
+	}
+	return join(f.Listener, f.Event.Tenant, f.Event.User)
+}
+
+// ClaimFacts leases facts that are due, for each listener and user at most the
+// oldest one that is queued.
+func (s *Store) ClaimFacts(ctx context.Context, in store.ClaimFacts) ([]store.Fact, error) {
+	return read(ctx, s, "claim facts", func(st *state) ([]store.Fact, error) {
+		in.Now = kept(in.Now)
+		due := st.facts.pick(func(f store.Fact) bool {
+			return slices.Contains(in.Listeners, f.Listener) && !in.Now.Before(f.NextAt) && !in.Now.Before(f.Leased) && st.isOldest(f)
+		})
+		slices.SortFunc(due, func(a, b store.Fact) int {
+			return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.Event.ID, b.Event.ID), cmp.Compare(a.Listener, b.Listener))
+		})
+		due = first(due, in.Max)
+		for i := range due {
+			f := &due[i]
+			f.Tries++
+			f.Fence++
+			f.Owner, f.Leased = in.Owner, kept(in.Now.Add(in.Lease))
+			st.facts.put(join(f.Listener, f.Event.ID), *f)
+		}
+		return due, nil
+	})
+}
+
+func (st *state) isOldest(f store.Fact) bool {
+	owner := ownerOfFact(f)
+	return owner == "" || !slices.ContainsFunc(st.facts.of(owner), func(o store.Fact) bool { return o.Event.ID < f.Event.ID })
+}
+
+// FinishFact says what became of a fact, unless somebody else has it by now.
+func (s *Store) FinishFact(ctx context.Context, in store.FinishFact) (bool, error) {
+	return read(ctx, s, "finish fact", func(st *state) (bool, error) {
+		key := join(in.Listener, in.Event)
+		f, ok := st.facts.get(key)
+		if !ok || f.Fence != in.Fence {
+			return false, nil
+		}
+		if in.Done {
+			st.facts.remove(key)
+			return true, nil
+		}
+		f.Owner, f.Leased, f.NextAt = "", time.Time{}, in.RetryAt
+		st.facts.put(key, f)
+		return true, nil
+	})
+}
