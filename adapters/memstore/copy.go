@@ -30,7 +30,7 @@ func copyChallenge(c challenge.Challenge) challenge.Challenge {
 func copyMessage(m store.Message) store.Message {
 	if m.Notice != nil {
 		n := *m.Notice
-		n.Data = maps.Clone(n.Data)
+		n.Data, n.At = maps.Clone(n.Data), kept(n.At)
 		m.Notice = &n
 	}
 	m.NextAt, m.Deadline, m.Leased = kept(m.NextAt), kept(m.Deadline), kept(m.Leased)

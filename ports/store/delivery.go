@@ -33,6 +33,8 @@ type Notice struct {
 	Kind   string            // see message.Kind
 	To     contact.Contact   // storage keeps kind and value
 	Locale string            // that the reader prefers
+	At     time.Time         // when it happened
+	Client string            // what did it, "Firefox on Windows"; may be empty
 	Ref    string            // what it is about: an invitation's id
 	Data   map[string]string // few and small, safe to show to the reader
 }
