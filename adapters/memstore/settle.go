@@ -119,11 +119,7 @@ func (st *state) follow(in store.Settlement, c challenge.Challenge) error {
 		st.verify(c, *in.Verify, in.Now)
 	}
 	if in.Session != nil {
-		st.sessions.put(in.Session.ID, *in.Session)
-		if u, err := st.user(in.Session.Tenant, in.Session.User); err == nil {
-			u.LastSignIn = in.Now
-			st.users.put(u.ID, u)
-		}
+		st.addSession(*in.Session, in.Now)
 	}
 	if in.SignIn != nil {
 		st.signIns.put(in.SignIn.ID, *in.SignIn)
@@ -138,13 +134,21 @@ func (st *state) follow(in store.Settlement, c challenge.Challenge) error {
 	return nil
 }
 
+func (st *state) addSession(s session.Session, now time.Time) {
+	st.sessions.put(s.ID, s)
+	if u, err := st.user(s.Tenant, s.User); err == nil {
+		u.LastSignIn = now
+		st.users.put(u.ID, u)
+	}
+}
+
 func (st *state) verify(c challenge.Challenge, which contact.Contact, now time.Time) {
 	key := identifierKey(c.Tenant, which)
 	i, ok := st.identifiers.get(key)
 	if !ok || i.User != c.User || i.Verified() {
 		return
 	}
-	i.VerifiedAt = now
+	i.VerifiedAt, i.Claimed = now, ""
 	st.identifiers.put(key, i)
 }
 

@@ -74,6 +74,11 @@ func (x sessions) List(_ context.Context, tenant, user string, now time.Time) ([
 	return all, nil
 }
 
+func (x sessions) Add(_ context.Context, s session.Session) error {
+	x.st.addSession(s, s.CreatedAt)
+	return nil
+}
+
 func (x sessions) Save(_ context.Context, s session.Session) error {
 	if _, err := x.st.session(s.Tenant, s.ID); err != nil {
 		return err

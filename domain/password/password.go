@@ -34,11 +34,6 @@ type Record struct {
 	User      string
 	Hash      Hash
 	ChangedAt time.Time
-	// Claimed names, without telling, the network address that a password came
-	// from which was chosen before its owner had proven anything; empty once an
-	// address of theirs was proven. Whoever proves it from elsewhere first is not
-	// taken for the one who chose the password, which is then forgotten.
-	Claimed string
 }
 
 // Hash is a password hash in PHC string form. It prints as dots.

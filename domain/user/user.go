@@ -60,6 +60,10 @@ type Identifier struct {
 	User       string
 	VerifiedAt time.Time // zero until proven
 	CreatedAt  time.Time
+	// Claimed names, without telling, the network address from which somebody
+	// said that this is theirs; empty once it is proven. Whoever proves it first,
+	// but from elsewhere, is not taken for the one who said so.
+	Claimed string
 }
 
 // Verified reports whether somebody has proven to hold it.

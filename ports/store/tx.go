@@ -215,6 +215,9 @@ type Sessions interface {
 	Get(ctx context.Context, tenant, id string) (session.Session, error)
 	// List gives a person's sessions that last at now, newest first.
 	List(ctx context.Context, tenant, user string, now time.Time) ([]session.Session, error)
+	// Add adds a session that began without a challenge, and sets its user's last
+	// sign-in, as Settlement.Session does.
+	Add(ctx context.Context, s session.Session) error
 	// Save replaces a session that Get found.
 	Save(ctx context.Context, s session.Session) error
 	// RevokeOthers ends all of a person's sessions but one, and says how many.
