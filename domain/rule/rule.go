@@ -34,9 +34,9 @@ type Subject string
 
 // The subjects.
 const (
-	Email    Subject = "email"        // a regular expression (RE2), searched in the canonical address
+	Email    Subject = "email"        // a regular expression (RE2), searched in the canonical address; case does not count
 	Phone    Subject = "phone_prefix" // "+1900"
-	Username Subject = "username"     // a regular expression, searched in the canonical name
+	Username Subject = "username"     // a regular expression, searched in the canonical name; case does not count
 	IP       Subject = "ip"           // a network or an address
 )
 
@@ -73,7 +73,7 @@ func Compile(l List, s Subject, pattern string) (Line, error) {
 	case pattern == "" || l != Block && l != Allow:
 		return Line{}, ErrPattern
 	case s == Email || s == Username:
-		line.pattern, err = regexp.Compile(pattern)
+		line.pattern, err = search(pattern)
 	case s == Phone:
 		if !isPrefix(pattern) {
 			return Line{}, ErrPattern
@@ -94,8 +94,25 @@ func isPrefix(s string) bool {
 	return plus && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
+// search reads a pattern in which case does not count: what is searched is
+// canonical, hence lower case, and "@Mailinator" would never be found in it.
+func search(pattern string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return nil, err // which quotes what was written
+	}
+	return regexp.Compile("(?i:" + pattern + ")")
+}
+
+// mapped is how long the prefix is before an IPv4 address within IPv6.
+const mapped = 96
+
+// network reads a network. One of IPv4 addresses that is written in IPv6 is the
+// network of those addresses, as clients are seen by them.
 func network(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
+		if p.Addr().Is4In6() && p.Bits() >= mapped {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+		}
 		return p.Masked(), nil
 	}
 	a, err := netip.ParseAddr(s)
