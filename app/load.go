@@ -24,11 +24,7 @@ type sources struct {
 
 // later are parts of the design that this version does not serve. They are
 // refused by name, so that nobody believes them to be at work.
-var later = []string{
-	"webhooks", "tenants", "policy.rules", "policy.password", "policy.sign_up.invite", "policy.sign_up.required",
-	"policy.identity.profile", "policy.identity.defer", "policy.identity.auto_send", "policy.identity.update_from_device",
-	"policy.challenge.anonymous", "policy.challenge.link", "policy.limits.prefix_conversion", "policy.two_factor.remember_device",
-}
+var later = []string{"webhooks", "policy.limits.prefix_conversion"}
 
 // load reads the configuration. Whatever is wrong with it is reported at once.
 func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, error) {
