@@ -112,7 +112,7 @@ func newTokens(l Loaded, ring *keyring.Ring, clock portsystem.Clock) (*jwttoken.
 // newPublishing lets the log hear of every fact. It wraps whatever store there
 // is, also somebody else's.
 func newPublishing(s store.Store, log *slog.Logger) *events.Publishing {
-	return events.Publish(s, auditlog.New(log))
+	return events.Publish(s, auditlog.New(log), events.Audience{})
 }
 
 func newComposer(l Loaded) (message.Composer, error) {

@@ -15,12 +15,12 @@ import (
 )
 
 func TestAPublishingStoreIsAStore(t *testing.T) {
-	storetest.Run(t, func(testing.TB) store.Store { return events.Publish(memstore.New(), &eventtest.Recorder{}) })
+	storetest.Run(t, func(testing.TB) store.Store { return events.Publish(memstore.New(), &eventtest.Recorder{}, events.Audience{}) })
 }
 
 func TestOnlyWhatWasCommittedIsPublished(t *testing.T) {
 	var told eventtest.Recorder
-	s := events.Publish(memstore.New(), &told)
+	s := events.Publish(memstore.New(), &told, events.Audience{})
 	record := func(id string, end error) {
 		err := s.Do(t.Context(), func(ctx context.Context, tx store.Tx) error {
 			if err := tx.Journal().Record(ctx, event.Event{ID: id, Tenant: "default", User: "u", Type: event.UserUpdated}); err != nil {
