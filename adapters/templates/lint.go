@@ -64,6 +64,9 @@ func sample(f message.Form, p message.Purpose) message.Request {
 // samples are requests that take every branch: with all there can be, and with
 // as little as possible.
 func samples(key layoutKey) []message.Request {
+	if key.kind != message.Code {
+		return noticeSamples(key)
+	}
 	bare := sample(key.form, message.SignIn)
 	bare.Host, bare.Life = "", 0
 	full := sample(key.form, message.Approve)
@@ -72,6 +75,22 @@ func samples(key layoutKey) []message.Request {
 	plain := sample(key.form, message.StepUp)
 	plain.Support, plain.Life = "Room 12", 3*time.Hour
 	return []message.Request{bare, full, plain}
+}
+
+func noticeSamples(key layoutKey) []message.Request {
+	bare := message.Request{Kind: key.kind, Form: key.form, Brand: sampleBrand}
+	full, n := bare, noticeOf(key.kind)
+	full.Where, full.Support, full.At = "Firefox on Windows", "https://example/help", time.Unix(0, 0)
+	if n.link {
+		full.Link, full.Life = "https://login.example/i#t0k3n", 7*24*time.Hour
+	}
+	out := []message.Request{bare, full}
+	for _, one := range n.cases {
+		r := full
+		r.Data = map[string]string{n.choice: one, n.value: "Somebody"}
+		out = append(out, r)
+	}
+	return out
 }
 
 // try renders every layout of a bundle and complains about what would fail or
@@ -102,7 +121,13 @@ func (l *loader) try(b *bundle) {
 func verify(r message.Request, x message.Text) error {
 	var bad []error
 	want := []string{r.Code}
-	if r.Form == message.Voice {
+	switch {
+	case r.Kind != message.Code:
+		want = []string{r.Brand, r.Link}
+		if value := noticeOf(r.Kind).value; value != "" {
+			want = append(want, r.Data[value])
+		}
+	case r.Form == message.Voice:
 		want[0] = strings.Join(strings.Split(r.Code, ""), ", ")
 	}
 	for _, f := range r.Facts {
@@ -113,7 +138,7 @@ func verify(r message.Request, x message.Text) error {
 			bad = append(bad, fmt.Errorf("does not show %q", value))
 		}
 	}
-	if r.Form == message.SMS {
+	if r.Form == message.SMS && r.Kind == message.Code {
 		bad = append(bad, verifySMS(r, x.Text))
 	}
 	return errors.Join(bad...)

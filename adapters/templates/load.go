@@ -29,14 +29,31 @@ type layout struct {
 
 // layouts names what has to be there. Each has a .txt file, e-mail an .html beside it.
 func layouts() []layoutKey {
-	return []layoutKey{
+	all := []layoutKey{
 		{message.Code, message.Email}, {message.Code, message.SMS},
 		{message.Code, message.Chat}, {message.Code, message.Voice},
 	}
+	for _, kind := range message.Notices() {
+		all = append(all, layoutKey{kind, message.Email}, layoutKey{kind, message.SMS}, layoutKey{kind, message.Chat})
+	}
+	return all
 }
 
 func (k layoutKey) file(extension string) string {
 	return string(k.kind) + "." + string(k.form) + extension
+}
+
+// shared is the layout that stands in where a notice has none of its own.
+func (k layoutKey) shared() layoutKey {
+	if k.kind != message.Code {
+		k.kind = anyNotice
+	}
+	return k
+}
+
+// among reports whether the name is that of a file for this layout.
+func (k layoutKey) among(name string) bool {
+	return name == k.file(".txt") || k.form == message.Email && name == k.file(".html")
 }
 
 // loader reads both sets and collects what is wrong with them.
@@ -106,7 +123,7 @@ func placed(name string) error {
 	last := parts[len(parts)-1]
 	known := last == wordsFile && len(parts) == 2
 	for _, key := range layouts() {
-		known = known || last == key.file(".txt") || key.form == message.Email && last == key.file(".html")
+		known = known || key.among(last) || key.shared().among(last)
 	}
 	if !known || len(parts) > 2 {
 		return errors.New("is not the name of a template")
@@ -152,13 +169,15 @@ func places(tenant, locale string) []string {
 	return append([]string{path.Join(own, locale), own}, folders...)
 }
 
-func (l *loader) find(tenant, locale, name string) (file string, found bool) {
-	for _, folder := range places(tenant, locale) {
-		if _, ok := l.files[folder+"/"+name]; ok {
-			return folder + "/" + name, true
+func (l *loader) find(tenant, locale string, key layoutKey, extension string) (file string, found bool) {
+	for _, name := range []string{key.file(extension), key.shared().file(extension)} {
+		for _, folder := range places(tenant, locale) {
+			if _, ok := l.files[folder+"/"+name]; ok {
+				return folder + "/" + name, true
+			}
 		}
 	}
-	return "shipped/" + name, false
+	return "shipped/" + key.shared().file(extension), false
 }
 
 func (l *loader) bundle(tenant, locale string, tag language.Tag) *bundle {
@@ -192,7 +211,7 @@ func (l *loader) gather(b *bundle) {
 
 // layout parses the files of one kind and form, each file once.
 func (l *loader) layout(tenant, locale string, key layoutKey) (layout, bool) {
-	file, found := l.find(tenant, locale, key.file(".txt"))
+	file, found := l.find(tenant, locale, key, ".txt")
 	if !found {
 		l.complain(file, fs.ErrNotExist)
 		return layout{}, false
@@ -209,7 +228,7 @@ func (l *loader) layout(tenant, locale string, key layoutKey) (layout, bool) {
 	if key.form != message.Email {
 		return lay, true
 	}
-	page, found := l.find(tenant, locale, key.file(".html"))
+	page, found := l.find(tenant, locale, key, ".html")
 	if !found {
 		l.complain(page, fs.ErrNotExist)
 		return layout{}, false

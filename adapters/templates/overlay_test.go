@@ -42,6 +42,8 @@ func arabic(t *testing.T) string {
 	}
 	return strings.NewReplacer(
 		`"one": "Works for {count} minute."`, `"zero": "z", "one": "دقيقة", "two": "دقيقتان", "few": "{count} دقائق", "many": "{count} دقيقة"`,
+		`"one": "Works for {count} day."`, `"zero": "z", "one": "o", "two": "t", "few": "f", "many": "m"`,
+		`"one": "You have {count} code left."`, `"zero": "z", "one": "o", "two": "t", "few": "f", "many": "m"`,
 		`"one": "Works for {count} hour."`, `"zero": "z", "one": "o", "two": "t", "few": "f", "many": "m"`,
 	).Replace(string(raw))
 }

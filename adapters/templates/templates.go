@@ -4,12 +4,15 @@
 // The files of the shipped set, and of a directory an operator lays over it:
 //
 //	code.email.txt  code.email.html  code.sms.txt  code.chat.txt  code.voice.txt
+//	notice.email.txt  notice.email.html  notice.sms.txt  notice.chat.txt
+//	password_changed.email.txt  …    a layout for one kind of notice only
 //	<locale>/messages.json           the sentences; plural forms by CLDR category
 //	<locale>/code.sms.txt            a layout for one locale only
 //	tenants/<slug>/…                 the same again for one tenant
 //
 // A layout is looked for at the tenant's locale, the tenant, the locale and
-// the top of the overlay, then in the shipped set. Sentences are merged in the
+// the top of the overlay, then in the shipped set; one for the kind of notice
+// wins over one for all notices, wherever it is. Sentences are merged in the
 // opposite order, so an overlay names only those it changes; a new locale
 // needs nothing but a complete messages.json. Layouts see the fields of view.
 //

@@ -30,10 +30,11 @@ const slack = 15 * time.Second
 type view struct {
 	Lang, Dir                          string // of the html element
 	Brand, Host, Code                  string
-	Subject, Preheader                 string // e-mail; Preheader is Life and Asked
+	Subject, Preheader                 string // e-mail; Preheader is Life, When and Asked
 	Sentence, NeverShare               string // SMS and chat; Sentence starts with the code
 	Voice, Again                       string // the code letter by letter
 	Intro, Life, Asked, Ignore         string // each a sentence, or empty if there is nothing to say
+	Then, When                         string // of notices: what follows, and when it happened
 	Link, LinkHint, LinkLabel          string
 	Support, SupportLink, SupportLabel string // SupportLink is empty if Support is no address
 	Facts                              []message.Fact
@@ -57,6 +58,10 @@ func newView(b *bundle, r message.Request, plainSubject bool) (view, error) {
 	}
 	v.Support = clean(r.Support, longestSupport)
 	v.SupportLink = supportLink(v.Support)
+	if r.Kind != message.Code {
+		v.tell(b.words, r)
+		return v, nil
+	}
 	switch r.Form {
 	case message.Email:
 		v.mail(b.words, plainSubject)
@@ -104,7 +109,7 @@ func (v *view) spoken(w words) {
 }
 
 // life says how long the code works, rounded down to whole minutes or, from
-// two hours on, hours.
+// two hours on, hours, and from two days on, days.
 func life(w words, d time.Duration) string {
 	switch rounded := d + slack; {
 	case d <= 0:
@@ -113,21 +118,33 @@ func life(w words, d time.Duration) string {
 		return w.say("life.short")
 	case rounded < 2*time.Hour:
 		return w.counted("life.minutes", int(rounded/time.Minute))
-	default:
+	case rounded < 48*time.Hour:
 		return w.counted("life.hours", int(rounded/time.Hour))
+	default:
+		return w.counted("life.days", int(rounded/(24*time.Hour)))
 	}
 }
 
 // check refuses what would break a message or the line that autofill reads.
 func check(r message.Request) error {
-	if r.Code == "" || len(r.Code) > longestCode || !utf8.ValidString(r.Code) || strings.ContainsFunc(r.Code, notGraphic) {
-		return errors.New("the code is empty, too long or has characters that cannot be typed")
+	if err := checkKind(r); err != nil {
+		return err
 	}
 	if r.Host != "" && !isHost(r.Host) {
 		return errors.New("the host is not a domain name")
 	}
 	if r.Link != "" && !isLink(r.Link) {
 		return errors.New("the link is not an absolute http or https URL")
+	}
+	return nil
+}
+
+func checkKind(r message.Request) error {
+	if r.Kind != message.Code {
+		return checkNotice(r)
+	}
+	if r.Code == "" || len(r.Code) > longestCode || !utf8.ValidString(r.Code) || strings.ContainsFunc(r.Code, notGraphic) {
+		return errors.New("the code is empty, too long or has characters that cannot be typed")
 	}
 	return nil
 }

@@ -31,13 +31,14 @@ func rules() map[string]rule {
 	all := map[string]rule{
 		"subject": both, "subject.plain": brand, "sentence": both, "sentence.approve": both, "never_share": {},
 		"voice": {must: []string{"spelled"}, may: []string{"brand"}}, "voice.again": {must: []string{"spelled"}},
-		"life.minutes": count, "life.hours": count, "life.short": {}, "asked": {must: []string{"where"}},
+		"life.minutes": count, "life.hours": count, "life.days": count, "life.short": {}, "asked": {must: []string{"where"}},
 		"ignore": introduction, "link.hint": introduction, "link.label": {}, "support": {},
 		"intro.other": introduction,
 	}
 	for _, purpose := range purposes() {
 		all["intro."+purpose] = introduction
 	}
+	maps.Copy(all, noticeRules())
 	return all
 }
 

@@ -25,6 +25,28 @@ func Sample(f message.Form, p message.Purpose, locale string) message.Request {
 	return r
 }
 
+// Notice is a request for a notice with every part filled in.
+func Notice(k message.Kind, f message.Form, locale string) message.Request {
+	r := message.Request{
+		Kind: k, Form: f, Tenant: "default", Locale: locale, Brand: "Acme", Host: "login.acme.com",
+		Support: "https://acme.com/help", Where: "Firefox on Windows", At: time.Date(2026, 3, 9, 14, 5, 0, 0, time.UTC),
+	}
+	switch k {
+	case message.Invitation:
+		r.Data = map[string]string{"inviter": "Bob & Söhne"}
+		r.Link, r.Life = "https://login.acme.com/invitation?x=1&y=2#t0k3n", 7*24*time.Hour
+	case message.IdentifierChanged:
+		r.Data = map[string]string{"kind": "email", "value": "b••@example.com"}
+	case message.TwoFactorChanged:
+		r.Data = map[string]string{"required": "no"}
+	case message.DeviceAdded, message.DeviceRemoved, message.DeviceLocked:
+		r.Data = map[string]string{"name": "Bob's phone"}
+	case message.RecoveryUsed:
+		r.Data = map[string]string{"left": "7"}
+	}
+	return r
+}
+
 // Run checks the composer that open returns.
 func Run(t *testing.T, open func(t *testing.T) message.Composer) {
 	t.Helper()
@@ -33,6 +55,9 @@ func Run(t *testing.T, open func(t *testing.T) message.Composer) {
 	t.Run("preferences count in their order", func(t *testing.T) { matches(t, open(t)) })
 	t.Run("hostile values add no line", func(t *testing.T) { addsNoLine(t, open(t)) })
 	t.Run("a request that will not do is refused without its values", func(t *testing.T) { refuses(t, open(t)) })
+	t.Run("every notice says who writes, and why", func(t *testing.T) { tells(t, open(t)) })
+	t.Run("a notice has no code, and a link only if that answers", func(t *testing.T) { answersNothing(t, open(t)) })
+	t.Run("hostile values add no line to a notice", func(t *testing.T) { staysInLine(t, open(t)) })
 	t.Run("parallel messages do not mix", func(t *testing.T) { staysApart(t, open(t)) })
 }
 
