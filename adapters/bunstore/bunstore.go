@@ -65,18 +65,26 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Do runs fn as one unit of work.
 func (s *Store) Do(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
+	return s.foreign(ctx, "unit of work", func(inner context.Context, r *runner) error {
+		return own(fn(ctx, &tx{r: r, ctx: inner}))
+	})
+}
+
+// foreign runs a unit of work in which a function of the caller's has a part.
+// Statements run under inner.
+func (s *Store) foreign(ctx context.Context, what string, fn func(inner context.Context, r *runner) error) error {
 	err := s.units.unit(ctx, true, func(r *runner) error {
 		inner := ctx
 		if !r.pg {
 			// An interrupted statement would take the writer's whole batch back.
 			inner = context.WithoutCancel(ctx)
 		}
-		if err := fn(ctx, &tx{r: r, ctx: inner}); err != nil {
-			return &callerError{err}
+		if err := fn(inner, r); err != nil {
+			return err
 		}
 		return ctx.Err()
 	})
-	return failure("unit of work", err)
+	return failure(what, err)
 }
 
 // step runs one of the steps in a unit of work of its own.

@@ -22,7 +22,7 @@ func sortedKeys(keys []string) []string {
 func claimText(skip string) string {
 	return `due AS MATERIALIZED (SELECT m.id FROM messages m
 			WHERE m.next_at <= $3 AND m.leased <= $3
-			AND EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant)
+			AND (m.notice <> '' OR EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant))
 			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)`
 }
 
@@ -30,7 +30,7 @@ const leaseText = `UPDATE messages SET tries = tries + 1, fence = fence + 1, own
 		WHERE id IN (SELECT id FROM due) RETURNING `
 
 var (
-	claimPG    = "WITH " + claimText(" FOR UPDATE OF m SKIP LOCKED") + ", m AS (" + leaseText + messageColumns.list("") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.list("c.") + " FROM m JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
+	claimPG    = "WITH " + claimText(" FOR UPDATE OF m SKIP LOCKED") + ", m AS (" + leaseText + messageColumns.list("") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.optional("c.") + " FROM m LEFT JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
 	claimLite  = "WITH " + claimText("") + " " + leaseText + messageColumns.list("")
 	finishGone = "DELETE FROM messages WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
 	finishBack = "UPDATE messages SET owner = '', leased = 0, next_at = $5 WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
@@ -86,8 +86,7 @@ func (r *runner) claim(ctx context.Context, out *[]store.Parcel, args []any) err
 		return nil
 	}, claimLite, args...)
 	for i := range *out {
-		if err == nil {
-			m := (*out)[i].Message
+		if m := (*out)[i].Message; err == nil && m.Notice == nil {
 			(*out)[i].Challenge, err = findChallenge(ctx, r, m.Tenant, m.Handle, "")
 		}
 	}

@@ -17,11 +17,11 @@ import (
 var (
 	identifyText = "SELECT " + userColumns.list("u.") + ", " + identifierColumns.list("i.") + `
 		FROM identifiers x
-		JOIN users u ON u.id = x.user_id
-		JOIN identifiers i ON i.user_id = x.user_id
+		JOIN users u ON u.id = x.user_id AND u.tenant = x.tenant
+		JOIN identifiers i ON i.user_id = x.user_id AND i.tenant = x.tenant
 		WHERE x.tenant = $1 AND x.kind = $2 AND x.value = $3`
 	accountText = "SELECT " + userColumns.list("u.") + ", " + identifierColumns.optional("i.") + `
-		FROM users u LEFT JOIN identifiers i ON i.user_id = u.id
+		FROM users u LEFT JOIN identifiers i ON i.user_id = u.id AND i.tenant = u.tenant
 		WHERE u.id = $1 AND u.tenant = $2`
 	signedText = "SELECT " + sessionColumns.list("s.") + ", " + userColumns.list("u.") + `,
 		(SELECT count(*) FROM devices d WHERE d.user_id = s.user_id AND d.status = 'active' AND NOT d.backup)
@@ -70,10 +70,15 @@ func account(ctx context.Context, src source, query string, args ...any) (user.A
 	if err == nil && !found {
 		err = user.ErrNotFound
 	}
-	slices.SortFunc(out.Identifiers, func(a, b user.Identifier) int {
+	inOrder(out.Identifiers)
+	return out, err
+}
+
+// inOrder puts a person's identifiers in the order in which they were made.
+func inOrder(all []user.Identifier) {
+	slices.SortFunc(all, func(a, b user.Identifier) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
 	})
-	return out, err
 }
 
 // Challenge finds a challenge; one that newer ones pushed out reads as cancelled.

@@ -51,6 +51,14 @@ func failure(what string, err error) error {
 // callerError marks what the function of a unit of work returned itself.
 type callerError struct{ err error }
 
+// own marks err, if there is one.
+func own(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &callerError{err}
+}
+
 func (e *callerError) Error() string { return e.err.Error() }
 func (e *callerError) Unwrap() error { return e.err }
 

@@ -22,8 +22,8 @@ type settlement struct {
 // settle tries the one statement. It reports false if a guard refused; then
 // a transaction finds out which.
 func (p pooled) settle(ctx context.Context, in store.Settlement) (bool, error) {
-	if in.Recovery != nil {
-		return false, nil // rare, and replaces rows
+	if in.Recovery != nil || in.Answered || in.Then != nil {
+		return false, nil // rare, or more than one statement
 	}
 	var s settlement
 	query := s.text(in)
@@ -43,6 +43,7 @@ func (s *settlement) text(in store.Settlement) string {
 	}
 	s.effects(in, tenant, now)
 	s.events(in.Events)
+	s.facts(in.Facts)
 	where := ""
 	for _, guard := range s.before {
 		where += " AND " + guard
@@ -127,13 +128,13 @@ func (s *settlement) newUser(in store.Settlement) {
 	if len(in.NewUser.Identifiers) == 0 {
 		return
 	}
-	kinds, values, proven, made := []string{}, []string{}, []int64{}, []int64{}
+	kinds, values, claimed, proven, made := []string{}, []string{}, []string{}, []int64{}, []int64{}
 	for _, i := range in.NewUser.Identifiers {
-		kinds, values = append(kinds, string(i.Kind)), append(values, i.Value)
+		kinds, values, claimed = append(kinds, string(i.Kind)), append(values, i.Value), append(claimed, i.Claimed)
 		proven, made = append(proven, micros(i.VerifiedAt)), append(made, micros(i.CreatedAt))
 	}
-	s.part("i", "INSERT INTO identifiers (tenant, user_id, kind, value, verified_at, created_at) SELECT "+
-		s.add(who.Tenant, "text")+", "+s.add(who.ID, "text")+", i.* FROM c, unnest("+s.add(kinds, "text[]")+", "+s.add(values, "text[]")+", "+
+	s.part("i", "INSERT INTO identifiers (tenant, user_id, kind, value, claimed, verified_at, created_at) SELECT "+
+		s.add(who.Tenant, "text")+", "+s.add(who.ID, "text")+", i.* FROM c, unnest("+s.add(kinds, "text[]")+", "+s.add(values, "text[]")+", "+s.add(claimed, "text[]")+", "+
 		s.add(proven, "bigint[]")+", "+s.add(made, "bigint[]")+") AS i")
 }
 
@@ -146,7 +147,7 @@ func (s *settlement) insert(name, table string, cols columns, args []any) {
 // effects are the changes that nothing refuses.
 func (s *settlement) effects(in store.Settlement, tenant, now string) {
 	if v := in.Verify; v != nil {
-		s.part("v", "UPDATE identifiers i SET verified_at = "+now+" FROM c WHERE i.tenant = "+tenant+
+		s.part("v", "UPDATE identifiers i SET verified_at = "+now+", claimed = '' FROM c WHERE i.tenant = "+tenant+
 			" AND i.kind = "+s.add(string(v.Kind), "text")+" AND i.value = "+s.add(v.Value, "text")+" AND i.user_id = c.user_id AND i.verified_at = 0")
 	}
 	if x := in.Session; x != nil {

@@ -20,7 +20,7 @@ type old struct {
 func oldest(h store.Horizon) []old {
 	return []old{
 		{"challenges", "handle", "expires_at < $1", h.Challenges},
-		{"messages", "id", "(deadline < $1 OR NOT EXISTS (SELECT 1 FROM challenges c WHERE c.handle = messages.handle))", h.Challenges},
+		{"messages", "id", "(deadline < $1 OR notice = '' AND NOT EXISTS (SELECT 1 FROM challenges c WHERE c.handle = messages.handle))", h.Challenges},
 		{"sessions", "id", "(expires_at < $1 OR revoked_at > 0 AND revoked_at < $1)", h.Sessions},
 		{"sign_ins", "id", "expires_at < $1", h.Sessions},
 		{"counters", "key", "touched_at < $1", h.Counters},
@@ -28,6 +28,9 @@ func oldest(h store.Horizon) []old {
 		{"once_keys", "key", "forget_at < $1", h.Windows},
 		{"answers", "key", "expires_at < $1", h.Windows},
 		{"events", "tenant, user_id, id", "at < $1", h.Events},
+		{"identifier_changes", "tenant, user_id, kind", "expires_at < $1", h.Waiting},
+		{"invitations", "id", "expires_at < $1", h.Waiting},
+		{"rules", "id", "expires_at > 0 AND expires_at < $1", h.Waiting},
 	}
 }
 

@@ -38,6 +38,7 @@ var challengeColumns = columns{
 	{"nonce", blob}, {"key_id", bigint}, {"format", text}, {"prompt", blob}, {"state", blob},
 	{"locale", text}, {"client", text}, {"round", bigint}, {"attempts", bigint}, {"allowed", bigint},
 	{"sends", bigint}, {"max_sends", bigint}, {"created_at", bigint}, {"expires_at", bigint}, {"resend_at", bigint},
+	{"extra", text},
 }
 
 type challengeRow struct {
@@ -73,6 +74,7 @@ type challengeRow struct {
 	CreatedAt   int64
 	ExpiresAt   int64
 	ResendAt    int64
+	Extra       string
 }
 
 func fromChallenge(c challenge.Challenge) *challengeRow {
@@ -85,6 +87,7 @@ func fromChallenge(c challenge.Challenge) *challengeRow {
 		Locale: c.Locale, Client: c.Client, Round: c.Round, Attempts: c.Attempts, Allowed: c.Allowed,
 		Sends: c.Sends, MaxSends: c.MaxSends,
 		CreatedAt: micros(c.CreatedAt), ExpiresAt: micros(c.ExpiresAt), ResendAt: micros(c.ResendAt),
+		Extra: encodeExtra(c.Extra),
 	}
 }
 
@@ -98,6 +101,7 @@ func (r *challengeRow) domain() challenge.Challenge {
 		Locale: r.Locale, Client: r.Client, Round: r.Round, Attempts: r.Attempts, Allowed: r.Allowed,
 		Sends: r.Sends, MaxSends: r.MaxSends,
 		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), ResendAt: moment(r.ResendAt),
+		Extra: decodeExtra(r.Extra),
 	}
 }
 
@@ -106,7 +110,7 @@ func (r *challengeRow) args() []any {
 		r.Handle, r.Tenant, r.Purpose, r.Channel, r.Status, r.Delivery, r.Decoy,
 		r.UserID, r.DeviceID, r.SignInID, r.SessionID, r.Kind, r.Destination, r.Shown, r.Counter,
 		r.Nonce, r.KeyID, r.Format, r.Prompt, r.State, r.Locale, r.Client,
-		r.Round, r.Attempts, r.Allowed, r.Sends, r.MaxSends, r.CreatedAt, r.ExpiresAt, r.ResendAt,
+		r.Round, r.Attempts, r.Allowed, r.Sends, r.MaxSends, r.CreatedAt, r.ExpiresAt, r.ResendAt, r.Extra,
 	}
 }
 
@@ -115,13 +119,14 @@ func (r *challengeRow) dest() []any {
 		&r.Handle, &r.Tenant, &r.Purpose, &r.Channel, &r.Status, &r.Delivery, &r.Decoy,
 		&r.UserID, &r.DeviceID, &r.SignInID, &r.SessionID, &r.Kind, &r.Destination, &r.Shown, &r.Counter,
 		&r.Nonce, &r.KeyID, &r.Format, &r.Prompt, &r.State, &r.Locale, &r.Client,
-		&r.Round, &r.Attempts, &r.Allowed, &r.Sends, &r.MaxSends, &r.CreatedAt, &r.ExpiresAt, &r.ResendAt,
+		&r.Round, &r.Attempts, &r.Allowed, &r.Sends, &r.MaxSends, &r.CreatedAt, &r.ExpiresAt, &r.ResendAt, &r.Extra,
 	}
 }
 
 var messageColumns = columns{
 	{"id", text}, {"tenant", text}, {"handle", text}, {"channel", text}, {"number", bigint}, {"tries", bigint},
 	{"next_at", bigint}, {"deadline", bigint}, {"owner", text}, {"leased", bigint}, {"fence", bigint},
+	{"notice", text},
 }
 
 type messageRow struct {
@@ -138,12 +143,14 @@ type messageRow struct {
 	Owner    string
 	Leased   int64
 	Fence    int
+	Notice   string
 }
 
 func fromMessage(m store.Message) *messageRow {
 	return &messageRow{
 		ID: m.ID, Tenant: m.Tenant, Handle: m.Handle, Channel: m.Channel, Number: m.Number, Tries: m.Tries,
 		NextAt: micros(m.NextAt), Deadline: micros(m.Deadline), Owner: m.Owner, Leased: micros(m.Leased), Fence: m.Fence,
+		Notice: encodeNotice(m.Notice),
 	}
 }
 
@@ -151,19 +158,21 @@ func (r *messageRow) domain() store.Message {
 	return store.Message{
 		ID: r.ID, Tenant: r.Tenant, Handle: r.Handle, Channel: r.Channel, Number: r.Number, Tries: r.Tries,
 		NextAt: moment(r.NextAt), Deadline: moment(r.Deadline), Owner: r.Owner, Leased: moment(r.Leased), Fence: r.Fence,
+		Notice: decodeNotice(r.Notice),
 	}
 }
 
 func (r *messageRow) args() []any {
-	return []any{r.ID, r.Tenant, r.Handle, r.Channel, r.Number, r.Tries, r.NextAt, r.Deadline, r.Owner, r.Leased, r.Fence}
+	return []any{r.ID, r.Tenant, r.Handle, r.Channel, r.Number, r.Tries, r.NextAt, r.Deadline, r.Owner, r.Leased, r.Fence, r.Notice}
 }
 
 func (r *messageRow) dest() []any {
-	return []any{&r.ID, &r.Tenant, &r.Handle, &r.Channel, &r.Number, &r.Tries, &r.NextAt, &r.Deadline, &r.Owner, &r.Leased, &r.Fence}
+	return []any{&r.ID, &r.Tenant, &r.Handle, &r.Channel, &r.Number, &r.Tries, &r.NextAt, &r.Deadline, &r.Owner, &r.Leased, &r.Fence, &r.Notice}
 }
 
 var identifierColumns = columns{
 	{"tenant", text}, {"kind", text}, {"value", text}, {"user_id", text}, {"verified_at", bigint}, {"created_at", bigint},
+	{"claimed", text},
 }
 
 type identifierRow struct {
@@ -175,27 +184,29 @@ type identifierRow struct {
 	UserID     string
 	VerifiedAt int64
 	CreatedAt  int64
+	Claimed    string
 }
 
 // fromIdentifier takes tenant and user from the account, which owns it.
 func fromIdentifier(u user.User, i user.Identifier) *identifierRow {
 	return &identifierRow{
 		Tenant: u.Tenant, Kind: string(i.Kind), Value: i.Value, UserID: u.ID,
-		VerifiedAt: micros(i.VerifiedAt), CreatedAt: micros(i.CreatedAt),
+		VerifiedAt: micros(i.VerifiedAt), CreatedAt: micros(i.CreatedAt), Claimed: i.Claimed,
 	}
 }
 
-func (r *identifierRow) domain() user.Identifier {
+func (r identifierRow) domain() user.Identifier {
 	return user.Identifier{
 		Contact: contact.Contact{Kind: contact.Kind(r.Kind), Value: r.Value},
 		Tenant:  r.Tenant, User: r.UserID, VerifiedAt: moment(r.VerifiedAt), CreatedAt: moment(r.CreatedAt),
+		Claimed: r.Claimed,
 	}
 }
 
 func (r *identifierRow) args() []any {
-	return []any{r.Tenant, r.Kind, r.Value, r.UserID, r.VerifiedAt, r.CreatedAt}
+	return []any{r.Tenant, r.Kind, r.Value, r.UserID, r.VerifiedAt, r.CreatedAt, r.Claimed}
 }
 
 func (r *identifierRow) dest() []any {
-	return []any{&r.Tenant, &r.Kind, &r.Value, &r.UserID, &r.VerifiedAt, &r.CreatedAt}
+	return []any{&r.Tenant, &r.Kind, &r.Value, &r.UserID, &r.VerifiedAt, &r.CreatedAt, &r.Claimed}
 }

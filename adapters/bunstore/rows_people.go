@@ -59,6 +59,7 @@ func decodeEvidence(s string) []store.Evidence {
 var userColumns = columns{
 	{"id", text}, {"tenant", text}, {"status", text}, {"first_name", text}, {"last_name", text}, {"locale", text},
 	{"metadata", text}, {"two_factor", boolean}, {"created_at", bigint}, {"last_sign_in", bigint},
+	{"invited_by", text}, {"reset_at", bigint},
 }
 
 type userRow struct {
@@ -74,6 +75,8 @@ type userRow struct {
 	TwoFactor  bool
 	CreatedAt  int64
 	LastSignIn int64
+	InvitedBy  string
+	ResetAt    int64
 }
 
 func fromUser(u user.User) *userRow {
@@ -81,6 +84,7 @@ func fromUser(u user.User) *userRow {
 		ID: u.ID, Tenant: u.Tenant, Status: string(u.Status), FirstName: u.FirstName, LastName: u.LastName,
 		Locale: u.Locale, Metadata: encodeMap(u.Metadata), TwoFactor: u.TwoFactor,
 		CreatedAt: micros(u.CreatedAt), LastSignIn: micros(u.LastSignIn),
+		InvitedBy: u.InvitedBy, ResetAt: micros(u.ResetAt),
 	}
 }
 
@@ -89,15 +93,22 @@ func (r *userRow) domain() user.User {
 		ID: r.ID, Tenant: r.Tenant, Status: user.Status(r.Status), FirstName: r.FirstName, LastName: r.LastName,
 		Locale: r.Locale, Metadata: decodeMap(r.Metadata), TwoFactor: r.TwoFactor,
 		CreatedAt: moment(r.CreatedAt), LastSignIn: moment(r.LastSignIn),
+		InvitedBy: r.InvitedBy, ResetAt: moment(r.ResetAt),
 	}
 }
 
 func (r *userRow) args() []any {
-	return []any{r.ID, r.Tenant, r.Status, r.FirstName, r.LastName, r.Locale, r.Metadata, r.TwoFactor, r.CreatedAt, r.LastSignIn}
+	return []any{
+		r.ID, r.Tenant, r.Status, r.FirstName, r.LastName, r.Locale, r.Metadata, r.TwoFactor,
+		r.CreatedAt, r.LastSignIn, r.InvitedBy, r.ResetAt,
+	}
 }
 
 func (r *userRow) dest() []any {
-	return []any{&r.ID, &r.Tenant, &r.Status, &r.FirstName, &r.LastName, &r.Locale, &r.Metadata, &r.TwoFactor, &r.CreatedAt, &r.LastSignIn}
+	return []any{
+		&r.ID, &r.Tenant, &r.Status, &r.FirstName, &r.LastName, &r.Locale, &r.Metadata, &r.TwoFactor,
+		&r.CreatedAt, &r.LastSignIn, &r.InvitedBy, &r.ResetAt,
+	}
 }
 
 var deviceColumns = columns{
@@ -201,7 +212,7 @@ func (r *sessionRow) dest() []any {
 
 var signInColumns = columns{
 	{"id", text}, {"tenant", text}, {"user_id", text}, {"evidence", text}, {"new_user", boolean}, {"client", text},
-	{"created_at", bigint}, {"expires_at", bigint}, {"used_at", bigint},
+	{"created_at", bigint}, {"expires_at", bigint}, {"used_at", bigint}, {"step", text}, {"draft", text},
 }
 
 type signInRow struct {
@@ -216,12 +227,15 @@ type signInRow struct {
 	CreatedAt int64
 	ExpiresAt int64
 	UsedAt    int64
+	Step      string
+	Draft     string
 }
 
 func fromSignIn(s session.SignIn) *signInRow {
 	return &signInRow{
 		ID: s.ID, Tenant: s.Tenant, UserID: s.User, Evidence: encodeEvidence(s.Evidence), NewUser: s.NewUser,
 		Client: s.Client, CreatedAt: micros(s.CreatedAt), ExpiresAt: micros(s.ExpiresAt), UsedAt: micros(s.UsedAt),
+		Step: string(s.Step), Draft: encodeDraft(s.Draft),
 	}
 }
 
@@ -229,15 +243,16 @@ func (r *signInRow) domain() session.SignIn {
 	return session.SignIn{
 		ID: r.ID, Tenant: r.Tenant, User: r.UserID, Evidence: decodeEvidence(r.Evidence), NewUser: r.NewUser,
 		Client: r.Client, CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
+		Step: session.Step(r.Step), Draft: decodeDraft(r.Draft),
 	}
 }
 
 func (r *signInRow) args() []any {
-	return []any{r.ID, r.Tenant, r.UserID, r.Evidence, r.NewUser, r.Client, r.CreatedAt, r.ExpiresAt, r.UsedAt}
+	return []any{r.ID, r.Tenant, r.UserID, r.Evidence, r.NewUser, r.Client, r.CreatedAt, r.ExpiresAt, r.UsedAt, r.Step, r.Draft}
 }
 
 func (r *signInRow) dest() []any {
-	return []any{&r.ID, &r.Tenant, &r.UserID, &r.Evidence, &r.NewUser, &r.Client, &r.CreatedAt, &r.ExpiresAt, &r.UsedAt}
+	return []any{&r.ID, &r.Tenant, &r.UserID, &r.Evidence, &r.NewUser, &r.Client, &r.CreatedAt, &r.ExpiresAt, &r.UsedAt, &r.Step, &r.Draft}
 }
 
 type eventRow struct {
@@ -255,6 +270,6 @@ func fromEvent(e event.Event) eventRow {
 	return eventRow{Tenant: e.Tenant, UserID: e.User, ID: e.ID, Type: string(e.Type), At: micros(e.At), Data: encodeMap(e.Data)}
 }
 
-func (r *eventRow) domain() event.Event {
+func (r eventRow) domain() event.Event {
 	return event.Event{ID: r.ID, Tenant: r.Tenant, User: r.UserID, Type: event.Type(r.Type), At: moment(r.At), Data: decodeMap(r.Data)}
 }

@@ -26,7 +26,7 @@ var (
 	userAdd        = userColumns.insert("users")
 	identifierAdd  = identifierColumns.insert("identifiers")
 	identifierText = "SELECT 1 FROM identifiers WHERE tenant = $1 AND kind = $2 AND value = $3"
-	verified       = "UPDATE identifiers SET verified_at = $5 WHERE tenant = $1 AND kind = $2 AND value = $3 AND user_id = $4 AND verified_at = 0"
+	verified       = "UPDATE identifiers SET verified_at = $5, claimed = '' WHERE tenant = $1 AND kind = $2 AND value = $3 AND user_id = $4 AND verified_at = 0"
 	signedIn       = "UPDATE users SET last_sign_in = $3 WHERE id = $1 AND tenant = $2"
 	sheetsGone     = "DELETE FROM devices WHERE user_id = $1 AND tenant = $2 AND backup"
 	counterGone    = "DELETE FROM counters WHERE key = $1"
@@ -42,7 +42,15 @@ func (s *Store) Settle(ctx context.Context, in store.Settlement) error {
 			return failure("settle challenge", err)
 		}
 	}
-	return s.step(ctx, "settle challenge", func(ctx context.Context, r *runner) error { return r.settle(ctx, in) })
+	if in.Then == nil {
+		return s.step(ctx, "settle challenge", func(ctx context.Context, r *runner) error { return r.settle(ctx, in) })
+	}
+	return s.foreign(ctx, "settle challenge", func(inner context.Context, r *runner) error {
+		if err := r.settle(inner, in); err != nil {
+			return err
+		}
+		return own(in.Then(ctx, &tx{r: r, ctx: inner}))
+	})
 }
 
 // settle asks all guards before it changes anything.
@@ -52,7 +60,11 @@ func (r *runner) settle(ctx context.Context, in store.Settlement) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Settle(in.Now); err != nil {
+	end := c.Settle
+	if in.Answered {
+		end = c.Collect
+	}
+	if err := end(in.Now); err != nil {
 		return err
 	}
 	d, err := r.guards(ctx, in)
@@ -205,10 +217,7 @@ func (r *runner) follow(ctx context.Context, in store.Settlement, c challenge.Ch
 		}
 	}
 	if x := in.Session; x != nil {
-		if _, err := r.exec(ctx, sessionAdd, fromSession(*x).args()...); err != nil {
-			return err
-		}
-		if _, err := r.exec(ctx, signedIn, x.User, x.Tenant, micros(in.Now)); err != nil {
+		if err := r.addSession(ctx, *x, in.Now); err != nil {
 			return err
 		}
 	}
@@ -230,7 +239,18 @@ func (r *runner) follow(ctx context.Context, in store.Settlement, c challenge.Ch
 	if err := r.giveBack(ctx, in.GiveBack, in.Now); err != nil {
 		return err
 	}
-	return r.record(ctx, in.Events)
+	if err := r.record(ctx, in.Events); err != nil {
+		return err
+	}
+	return r.queue(ctx, in.Facts)
+}
+
+func (r *runner) addSession(ctx context.Context, x session.Session, now time.Time) error {
+	if _, err := r.exec(ctx, sessionAdd, fromSession(x).args()...); err != nil {
+		return err
+	}
+	_, err := r.exec(ctx, signedIn, x.User, x.Tenant, micros(now))
+	return err
 }
 
 func (r *runner) replaceSheet(ctx context.Context, sheet store.Device) error {

@@ -22,11 +22,19 @@ type tx struct {
 	ctx context.Context //nolint:containedctx // lives as long as its unit of work
 }
 
-func (t *tx) Challenges() store.Challenges { return challenges{t} }
-func (t *tx) Users() store.Users           { return users{t} }
-func (t *tx) Devices() store.Devices       { return devices{t} }
-func (t *tx) Sessions() store.Sessions     { return sessions{t} }
-func (t *tx) Journal() store.Journal       { return journal{t} }
+func (t *tx) Challenges() store.Challenges   { return challenges{t} }
+func (t *tx) Devices() store.Devices         { return devices{t} }
+func (t *tx) Sessions() store.Sessions       { return sessions{t} }
+func (t *tx) SignIns() store.SignIns         { return signIns{t} }
+func (t *tx) Counters() store.Counters       { return counters{t} }
+func (t *tx) Users() store.Users             { return users{t} }
+func (t *tx) Identifiers() store.Identifiers { return identifiers{t} }
+func (t *tx) Changes() store.Changes         { return changes{t} }
+func (t *tx) Passwords() store.Passwords     { return passwords{t} }
+func (t *tx) Invitations() store.Invitations { return invitations{t} }
+func (t *tx) Journal() store.Journal         { return journal{t} }
+func (t *tx) Keys() store.Keys               { return keys{t} }
+func (t *tx) Rules() store.Rules             { return rules{t} }
 
 // with is the context for statements of a call under ctx.
 func (t *tx) with(ctx context.Context) context.Context {
@@ -137,6 +145,10 @@ func (x sessions) List(ctx context.Context, tenant, user string, now time.Time) 
 		out[i] = rows[i].domain()
 	}
 	return out, nil
+}
+
+func (x sessions) Add(ctx context.Context, s session.Session) error {
+	return failure("add session", x.r.addSession(x.with(ctx), s, s.CreatedAt))
 }
 
 func (x sessions) Save(ctx context.Context, s session.Session) error {

@@ -45,6 +45,7 @@ func (x users) Delete(ctx context.Context, tenant, id string) error {
 	}
 	for _, model := range []any{
 		(*challengeRow)(nil), (*identifierRow)(nil), (*deviceRow)(nil), (*sessionRow)(nil), (*signInRow)(nil),
+		(*changeRow)(nil), (*passwordRow)(nil),
 	} {
 		_, err := x.r.bun.NewDelete().Model(model).Where("user_id = ? AND tenant = ?", id, tenant).Exec(ctx)
 		if err != nil {
@@ -118,22 +119,19 @@ func (x journal) Record(ctx context.Context, events ...event.Event) error {
 	return failure("record events", err)
 }
 
-func (x journal) Events(ctx context.Context, tenant, user string, limit int) ([]event.Event, error) {
-	var rows []eventRow
-	q := x.r.bun.NewSelect().Model(&rows).
-		Where("tenant = ? AND user_id = ?", tenant, user).
-		Order("at DESC", "id DESC")
-	if limit > 0 {
-		q = q.Limit(int64(limit))
+func (x journal) Events(ctx context.Context, in store.EventQuery) ([]event.Event, error) {
+	q := x.r.bun.NewSelect().Where("tenant = ?", in.Tenant).Order("id DESC").Limit(most(in.Limit))
+	if in.User != "" {
+		q = q.Where("user_id = ?", in.User)
 	}
-	if err := q.Scan(x.with(ctx)); err != nil {
-		return nil, failure("read events", err)
+	if in.Before != "" {
+		q = q.Where("id < ?", in.Before)
 	}
-	out := make([]event.Event, len(rows))
-	for i := range rows {
-		out[i] = rows[i].domain()
+	if in.After != "" {
+		q = q.Where("id > ?", in.After)
 	}
-	return out, nil
+	all, err := list[eventRow](x.with(ctx), q)
+	return all, failure("read events", err)
 }
 
 type answerRow struct {
