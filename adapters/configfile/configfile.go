@@ -8,6 +8,7 @@
 //	yaml:"name" or json:"name"  the key; without one, the name in snake_case
 //	yaml:",inline"              a map[string]Raw that takes the keys nobody else takes, or a struct whose keys are the parent's
 //	min:"1" max:"64"            limits of a number, of a duration, or of the length of text, list or map
+//	schema:"policy"             on a Raw: its keys are those of the field of that name at the top, for the schema
 //	enum:"off,on"               the only values, also of the items of a list
 //	secret:"file"               never shown; the key with _file behind it names a file that holds it
 //	doc:"..."                   one sentence, for explain and for the schema
@@ -54,7 +55,7 @@ func Load(into any, src Source) (*Loaded, error) {
 	}
 	src.File = cmp.Or(src.File, "configuration")
 	p := &parser{file: src.File}
-	root := p.parse(src.Data)
+	tree := p.parse(src.Data)
 	l := &Loaded{
 		origins: map[string]origin{},
 		file:    src.File,
@@ -62,11 +63,11 @@ func Load(into any, src Source) (*Loaded, error) {
 		strict:  src.StrictFiles,
 	}
 	d := &decoder{Loaded: l, problems: p.problems}
-	if root != nil {
-		o := &overlay{typ: v.Type(), root: root, parts: src.Parts}
+	if tree != nil {
+		o := &overlay{typ: v.Type(), root: tree, parts: src.Parts}
 		o.applyAll(src.overrides())
 		d.problems = append(d.problems, o.problems...)
-		d.run(root, v, "")
+		d.run(tree, v, "", "")
 	}
 	if err := d.problems.orNil(); err != nil {
 		return nil, err
@@ -115,21 +116,22 @@ func (l *Loaded) GoString() string { return l.String() }
 // root is a struct that was filled, and its place in the whole.
 type root struct {
 	path  string
+	base  string // where values come from that the part does not give; see Raw.Over
 	value reflect.Value
 }
 
 // remember keeps what a decoder learnt.
-func (l *Loaded) remember(path string, v reflect.Value, origins map[string]origin) {
+func (l *Loaded) remember(part root, origins map[string]origin) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p, o := range origins {
 		l.origins[p] = o
 	}
 	for i := range l.roots {
-		if l.roots[i].path == path {
-			l.roots[i].value = v
+		if l.roots[i].path == part.path {
+			l.roots[i] = part
 			return
 		}
 	}
-	l.roots = append(l.roots, root{path, v})
+	l.roots = append(l.roots, part)
 }

@@ -14,14 +14,14 @@ type decoder struct {
 }
 
 // run fills a struct, checks it, and remembers where everything came from.
-func (d *decoder) run(n *node, v reflect.Value, path string) {
+func (d *decoder) run(n *node, v reflect.Value, path, base string) {
 	d.found = map[string]origin{}
 	if n.key.file != "" {
 		d.found[path] = n.key
 	}
 	d.section(n, v, path)
 	d.validate(v, path)
-	d.remember(path, v, d.found)
+	d.remember(root{path, base, v}, d.found)
 }
 
 func (d *decoder) add(at origin, path, text, hint string) {

@@ -31,11 +31,24 @@ func (l *Loaded) Explain(path string) (Explanation, bool) {
 	ok := false
 	l.walk(func(at string, v reflect.Value, f field) {
 		if at == path {
-			e = Explanation{Path: path, Value: text(v, f), Source: l.origins[path].String(), Doc: f.doc}
+			e = Explanation{Path: path, Value: text(v, f), Source: l.origin(path).String(), Doc: f.doc}
 			ok = true
 		}
 	})
 	return e, ok
+}
+
+// origin is where the value at a path was given.
+func (l *Loaded) origin(path string) origin {
+	if at, ok := l.origins[path]; ok {
+		return at
+	}
+	for _, r := range l.roots {
+		if rest, ok := strings.CutPrefix(path, r.path); ok && r.base != "" {
+			return l.origins[r.base+rest]
+		}
+	}
+	return origin{}
 }
 
 // Paths returns the paths of all single values and lists of such, sorted by

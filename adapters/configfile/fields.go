@@ -21,6 +21,7 @@ type field struct {
 	enum   []string
 	min    limit
 	max    limit
+	schema string // name of the field at the top that a Raw is like
 	secret bool
 	inline bool // takes the keys that nobody else takes
 }
@@ -140,6 +141,7 @@ func readField(owner reflect.Type, sf reflect.StructField) (field, error) {
 		typ:    sf.Type,
 		owner:  owner.Name() + "." + sf.Name,
 		doc:    sf.Tag.Get("doc"),
+		schema: sf.Tag.Get("schema"),
 		secret: sf.Tag.Get("secret") == "file" || (isText(deref(sf.Type)) && deref(sf.Type).Name() == "Secret"),
 	}
 	if enum := sf.Tag.Get("enum"); enum != "" {

@@ -11,7 +11,16 @@ import (
 type Raw struct {
 	node  *node
 	path  string
+	base  string
 	owner *Loaded
+}
+
+// Over returns the part as one that lies over the section at a path of the
+// whole: what the part does not give is explained as coming from there. The
+// struct that is decoded into holds those values already.
+func (r Raw) Over(path string) Raw {
+	r.base = path
+	return r
 }
 
 // Decode reads the part into the struct that into points to, which holds the
@@ -33,7 +42,7 @@ func (r Raw) Decode(into any) error {
 	o := &overlay{typ: v.Type(), root: tree, parts: r.owner.parts}
 	o.applyAll(tree.pending)
 	d := &decoder{Loaded: r.owner, problems: o.problems}
-	d.run(tree, v, r.path)
+	d.run(tree, v, r.path, r.base)
 	return d.problems.orNil()
 }
 

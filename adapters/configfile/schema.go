@@ -1,12 +1,10 @@
 package configfile
 
 import (
-	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 )
 
 // Docs are descriptions that go before those of the doc tags. The key is a path
@@ -64,6 +62,8 @@ func SchemaWith(of any, docs Docs, parts map[string]any) ([]byte, error) {
 type describer struct {
 	docs  Docs
 	parts map[string]any
+	top   reflect.Value
+	bare  bool                  // without defaults: they are inherited
 	open  map[reflect.Type]bool // structs around the current one
 }
 
@@ -71,6 +71,7 @@ func (d *describer) root(v reflect.Value) (*schema, error) {
 	if err := checkType(v.Type(), map[reflect.Type]bool{}); err != nil {
 		return nil, err
 	}
+	d.top = v
 	return d.describe(v, field{}, "")
 }
 
@@ -89,13 +90,15 @@ func (d *describer) describe(v reflect.Value, f field, path string) (*schema, er
 	s := &schema{Description: d.doc(f, path)}
 	t := v.Type()
 	switch {
+	case t == rawType && f.schema != "":
+		return d.like(s, f, path)
 	case t == rawType:
 		return s, nil
 	case isScalar(t):
 		return d.scalar(s, v, f), nil
 	case t.Kind() == reflect.Slice:
 		s.Type, s.MinItems, s.MaxItems = "array", number(f.min), number(f.max)
-		s.Default = defaultOf(v, f)
+		s.Default = d.defaultOf(v, f)
 		items, err := d.fresh(t.Elem(), f, path)
 		s.Items = items
 		return s, err
@@ -109,6 +112,22 @@ func (d *describer) describe(v reflect.Value, f field, path string) (*schema, er
 		return s, err
 	}
 	return d.object(s, v, path)
+}
+
+// like describes a Raw that has the keys of a field at the top.
+func (d *describer) like(s *schema, f field, path string) (*schema, error) {
+	for _, other := range fieldsOf(d.top.Type()) {
+		if other.name != f.schema {
+			continue
+		}
+		inner := describer{docs: d.docs, top: d.top, bare: true, open: map[reflect.Type]bool{}}
+		out, err := inner.describe(d.top.FieldByIndex(other.index), field{}, path)
+		if out != nil {
+			out.Description = s.Description
+		}
+		return out, err
+	}
+	return nil, fmt.Errorf("there is no field %q to be like", f.schema)
 }
 
 // fresh describes the items of a list or a map.
@@ -186,7 +205,7 @@ func (d *describer) inline(s *schema, path string) error {
 // scalar describes a value that is one piece of text. Limits of durations go
 // into the description, as JSON Schema cannot compare them.
 func (d *describer) scalar(s *schema, v reflect.Value, f field) *schema {
-	s.Enum, s.Default = f.enum, defaultOf(v, f)
+	s.Enum, s.Default = f.enum, d.defaultOf(v, f)
 	switch {
 	case v.Type() == durationType:
 		s.Type, s.Pattern = "string", durationPattern
@@ -225,52 +244,3 @@ func between(f field) string {
 }
 
 func number(l limit) json.Number { return json.Number(l.text) }
-
-// defaultOf writes a default as JSON. Empty text and empty lists are none, and
-// nor are secrets.
-func defaultOf(v reflect.Value, f field) json.RawMessage {
-	t := v.Type()
-	var plain any
-	switch {
-	case hidden(f, t), (isText(t) || v.Kind() == reflect.String) && v.IsZero():
-		return nil
-	case v.Kind() == reflect.Slice && !isText(t):
-		return listDefault(v, f)
-	case t == durationType:
-		plain = short(time.Duration(v.Int()))
-	case isText(t):
-		m, ok := v.Interface().(encoding.TextMarshaler)
-		if !ok {
-			return nil
-		}
-		b, err := m.MarshalText()
-		if err != nil {
-			return nil
-		}
-		plain = string(b)
-	default:
-		plain = v.Interface()
-	}
-	out, err := json.Marshal(plain)
-	if err != nil {
-		return nil
-	}
-	return out
-}
-
-func listDefault(v reflect.Value, f field) json.RawMessage {
-	if v.Len() == 0 || !isScalar(v.Type().Elem()) {
-		return nil
-	}
-	items := make([]json.RawMessage, v.Len())
-	for i := range items {
-		if items[i] = defaultOf(v.Index(i), f); items[i] == nil {
-			return nil
-		}
-	}
-	out, err := json.Marshal(items)
-	if err != nil {
-		return nil
-	}
-	return out
-}
