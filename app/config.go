@@ -32,6 +32,7 @@ type Config struct {
 	Brand          Brand              `yaml:"brand"`
 	Channels       map[string]Channel `yaml:"channels" doc:"The ways of proving something, by the name that the API gives them."`
 	Policy         Policy             `yaml:"policy"`
+	Tenants        []Tenant           `yaml:"tenants" doc:"Sets of users that know nothing of each other, beside the default one."`
 	Locales        Locales            `yaml:"locales"`
 	Log            Log                `yaml:"log"`
 }
@@ -91,6 +92,7 @@ func (c *Config) Validate() error {
 	for id, ch := range c.Channels {
 		errs = append(errs, ch.check(id)...)
 	}
+	errs = append(errs, c.checkTenants()...)
 	if c.Mode == Production {
 		errs = append(errs, c.checkProduction()...)
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ type sources struct {
 // later are parts of the design that this version does not serve. They are
 // refused by name, so that nobody believes them to be at work.
 var later = []string{"webhooks", "policy.limits.prefix_conversion"}
+
+// ofTenant begins the paths of policies that are one tenant's.
+var ofTenant = regexp.MustCompile(`^tenants\[\d+\]\.`)
 
 // load reads the configuration. Whatever is wrong with it is reported at once.
 func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, error) {
@@ -51,6 +55,9 @@ func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, e
 		StrictFiles: src.mode == "",
 	})
 	if err != nil {
+		return l, nil, configuration(named(err))
+	}
+	if err := l.decide(); err != nil {
 		return l, nil, configuration(named(err))
 	}
 	l.Specs, err = specs(l.Config, catalog)
@@ -80,7 +87,7 @@ func named(err error) error {
 			continue
 		}
 		path := strings.TrimPrefix(p.Path+"."+strings.TrimSuffix(key, `"`), ".")
-		if slices.Contains(later, path) {
+		if slices.Contains(later, ofTenant.ReplaceAllString(path, "")) {
 			problems[i].Path, problems[i].Text = path, "is not served by this version yet"
 			problems[i].Hint = "Leave it out."
 		}

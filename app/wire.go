@@ -120,8 +120,8 @@ func newComposer(l Loaded) (message.Composer, error) {
 }
 
 func newTenants(l Loaded) (*tenants.Book, error) {
-	p, err := l.Policy.domain()
-	return tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Policy: p}), err
+	entries, err := l.entries()
+	return tenants.NewBook(entries...), err
 }
 
 func newContacts() contact.Parser {
