@@ -146,7 +146,7 @@ func (d *Dispatcher) backoff(tries int, err error) time.Duration {
 	wait := min(time.Second<<min(tries, 5), 30*time.Second)
 	var b [4]byte
 	if _, e := d.Random.Read(b[:]); e == nil {
-		wait = wait/2 + time.Duration(binary.BigEndian.Uint32(b[:]))*(wait/2)>>32
+		wait = wait/2 + time.Duration(float64(wait/2)*float64(binary.BigEndian.Uint32(b[:]))/(1<<32))
 	}
 	if busy, ok := errors.AsType[*channel.ThrottledError](err); ok {
 		wait = max(wait, busy.After)

@@ -336,3 +336,17 @@ func TestLogsHoldNeitherCodeNorAddress(t *testing.T) {
 		}
 	})
 }
+
+func TestPausesAreSpreadOverTheirUpperHalf(t *testing.T) {
+	d := newRig(t).d
+	for tries, most := range map[int]time.Duration{0: time.Second, 4: 16 * time.Second, 9: 30 * time.Second} {
+		low, high := most, time.Duration(0)
+		for range 500 {
+			wait := delivery.Backoff(d, tries, channel.ErrUnavailable)
+			low, high = min(low, wait), max(high, wait)
+		}
+		if low < most/2 || low > most*6/10 || high < most*9/10 || high > most {
+			t.Errorf("after try %d the pauses are %s to %s, want %s to %s", tries, low, high, most/2, most)
+		}
+	}
+}
