@@ -24,6 +24,8 @@ const (
 	RefreshReused       Name = "countersign_refresh_reused_total"        //
 	LimitsHit           Name = "countersign_limits_hit_total"            // reason
 	AuthenticatorLocked Name = "countersign_authenticators_locked_total" // channel
+	FactsTold           Name = "countersign_facts_told_total"            // listener, outcome (heard, failed, given_up)
+	FactSeconds         Name = "countersign_fact_seconds"                // listener; from the event to a listener's yes
 )
 
 // Label is one dimension of a series.
