@@ -15,7 +15,9 @@ import (
 )
 
 func TestAPublishingStoreIsAStore(t *testing.T) {
-	storetest.Run(t, func(testing.TB) store.Store { return events.Publish(memstore.New(), &eventtest.Recorder{}, events.Audience{}) })
+	storetest.Run(t, func(testing.TB) store.Store {
+		return events.Publish(memstore.New(), &eventtest.Recorder{}, events.Audience{})
+	})
 }
 
 func TestOnlyWhatWasCommittedIsPublished(t *testing.T) {

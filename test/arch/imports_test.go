@@ -51,6 +51,8 @@ var rules = []rule{
 		"std", "domain", "ports", "github.com/uptrace/bun", "github.com/jackc/pgx/v5", "modernc.org/sqlite",
 	}},
 	{"adapters/auditlog", []string{"std", "domain", "ports"}},
+	{"adapters/webhook/signature", []string{"std"}}, // receivers import it
+	{"adapters/webhook", []string{"std", "domain", "ports", "adapters/webhook/signature"}},
 	{"adapters/memstore", []string{"std", "domain", "ports"}},
 	{"adapters/configfile", []string{"std", "domain", "ports", "go.yaml.in/yaml/v3"}},
 	{"adapters/jwttoken", []string{"std", "domain", "ports", "github.com/golang-jwt/jwt/v5"}},
