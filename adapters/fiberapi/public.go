@@ -1,6 +1,7 @@
 package fiberapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,7 +131,7 @@ func (a *API) publicOperations() []operation {
 func (a *API) discover(c *call, _ nothing) (discoveryBody, error) {
 	p := a.Tenants.Policy(c.tenant)
 	out := discoveryBody{
-		Brand: a.Brand, Tenant: c.tenant, Channels: []channelBody{},
+		Brand: cmp.Or(a.Tenants.Brand(c.tenant).Name, a.Brand), Tenant: c.tenant, Channels: []channelBody{},
 		SignUp:   signUpBody{Allowed: p.SignUp.Allowed, AutoCreate: p.SignUp.Allowed && p.SignUp.AutoCreate},
 		Identity: identityBody{Fields: []string{}, Region: p.Identity.Region},
 		Code: codeBody{
@@ -138,7 +139,7 @@ func (a *API) discover(c *call, _ nothing) (discoveryBody, error) {
 			Attempts: p.Challenge.Attempts, ResendAfter: whole(p.Challenge.ResendAfter),
 		},
 		TwoFA:   modeBody{Mode: string(p.TwoFactor.Mode), MaxAge: whole(p.TwoFactor.StepUpMaxAge)},
-		Locales: localesBody{Default: a.Locales.Match(), Offered: a.Locales.Locales()},
+		Locales: localesBody{Default: a.Locales.Match(a.Tenants.Locale(c.tenant)), Offered: a.Locales.Locales()},
 	}
 	for _, k := range p.Identity.Fields {
 		out.Identity.Fields = append(out.Identity.Fields, string(k))

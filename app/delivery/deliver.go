@@ -116,9 +116,11 @@ func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store
 		return fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
 	}
 	c := p.Challenge
+	brand := d.Tenants.Brand(c.Tenant)
 	text, err := d.Composer.Compose(message.Request{
-		Kind: message.Code, Form: via.Form(), Purpose: message.Purpose(c.Purpose), Tenant: c.Tenant, Locale: c.Locale,
-		Brand: d.Brand, Host: d.Host, Support: d.Support, Code: code, Life: c.ExpiresAt.Sub(c.CreatedAt), Where: c.Client,
+		Kind: message.Code, Form: via.Form(), Purpose: message.Purpose(c.Purpose), Tenant: c.Tenant,
+		Locale: d.Composer.Match(c.Locale, d.Tenants.Locale(c.Tenant)),
+		Brand:  brand.Name, Host: d.Host, Support: brand.Support, Code: code, Life: c.ExpiresAt.Sub(c.CreatedAt), Where: c.Client,
 	})
 	if err != nil {
 		return errors.Join(err, channel.ErrRefused)

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,9 +17,11 @@ import (
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/delivery"
+	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/meter"
@@ -77,10 +80,12 @@ func (fixedCodes) Of(challenge.Challenge) (string, bool) { return "123456", true
 type plainComposer struct{}
 
 func (plainComposer) Compose(r message.Request) (message.Text, error) {
-	return message.Text{Locale: "en", Text: "code " + r.Code}, nil
+	return message.Text{Locale: r.Locale, Subject: r.Brand + ", " + r.Support, Text: "code " + r.Code}, nil
 }
-func (plainComposer) Match(...string) string { return "en" }
-func (plainComposer) Locales() []string      { return []string{"en"} }
+
+// Match takes the first preference there is.
+func (plainComposer) Match(preferences ...string) string { return cmp.Or(preferences...) }
+func (plainComposer) Locales() []string                  { return []string{"en"} }
 
 // rig is a dispatcher over memory, with the bubble's clock.
 type rig struct {
@@ -112,7 +117,9 @@ func newRig(t *testing.T) *rig {
 	r.d = delivery.New(delivery.Needs{
 		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: plainComposer{}, Clock: bubbleClock{},
 		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
-		Owner: "me", Brand: "Example", Host: "example.com",
+		Owner: "me", Host: "example.com",
+		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Brand: tenants.Brand{Name: "Example", Support: "help@example.com"}, Locale: "en"},
+			tenants.Entry{Tenant: tenant.Tenant{Slug: "t2"}, Brand: tenants.Brand{Name: "Two"}, Locale: "de"}),
 	})
 	return r
 }
@@ -182,6 +189,34 @@ func TestAReservedMessageIsSentWithoutTheQueue(t *testing.T) {
 		}
 		if m := r.first.got[0]; m.Code != "123456" || m.To != "ada@example.com" || m.Key != s.Message.ID+"-1" {
 			t.Errorf("the carrier got key %q", m.Key)
+		}
+	})
+}
+
+func TestMessagesAreWrittenInTheNameOfTheTenant(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		ours, theirs, asked := r.start(t, false), r.start(t, false), r.start(t, false)
+		for _, s := range []*store.Start{&theirs, &asked} {
+			s.Challenge.Tenant, s.Message.Tenant = "t2", "t2"
+		}
+		asked.Challenge.Locale = "fr"
+		want := map[string]string{
+			ours.Message.ID: "en Example, help@example.com", theirs.Message.ID: "de Two, help@example.com", asked.Message.ID: "fr Two, help@example.com",
+		}
+		for _, s := range []store.Start{ours, theirs, asked} {
+			r.queue(t, s)
+		}
+		time.Sleep(time.Second) // of the bubble
+		synctest.Wait()
+		for _, m := range r.first.got {
+			id := strings.TrimSuffix(m.Key, "-1")
+			if got := m.Locale + " " + m.Subject; got != want[id] {
+				t.Errorf("a message reads %q, want %q", got, want[id])
+			}
+			delete(want, id)
+		}
+		if len(want) > 0 {
+			t.Errorf("%d messages were not sent", len(want))
 		}
 	})
 }

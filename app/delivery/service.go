@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/meter"
@@ -36,9 +37,8 @@ type Needs struct {
 	Meter    meter.Meter
 	Log      *slog.Logger
 	Owner    string // names this process among the replicas
-	Brand    string
+	Tenants  *tenants.Book
 	Host     string // of the page that waits for codes
-	Support  string
 }
 
 // How the dispatcher works. Leases outlast the longest send, so that nobody
