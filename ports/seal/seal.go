@@ -75,17 +75,19 @@ const (
 	Limit   Label = "limit"   // names of counters
 	Log     Label = "log"     // correlation of log lines without the value
 	Body    Label = "body"    // request bodies kept for idempotency
+	Pepper  Label = "pepper"  // what is hashed in place of a password
 )
 
 // Labels lists the labels whose keys an adapter should prepare.
-func Labels() []Label { return []Label{Code, Link, Pending, Refresh, Limit, Log, Body} }
+func Labels() []Label { return []Label{Code, Link, Pending, Refresh, Limit, Log, Body, Pepper} }
 
 // Epochal reports whether raising the epoch makes the label's values worthless.
 // It does for whatever lets somebody in, because a restored back-up knows again
-// what was used since; it does not for names and comparisons.
+// what was used since; it does not for names and comparisons, nor for passwords,
+// which their owners still know and which nobody could make anew for them.
 func (l Label) Epochal() bool {
 	switch l {
-	case Limit, Log, Body:
+	case Limit, Log, Body, Pepper:
 		return false
 	default:
 		return true
