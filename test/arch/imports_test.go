@@ -50,6 +50,7 @@ var rules = []rule{
 	{"adapters/bunstore", []string{
 		"std", "domain", "ports", "github.com/uptrace/bun", "github.com/jackc/pgx/v5", "modernc.org/sqlite",
 	}},
+	{"adapters/argon2", []string{"std", "domain", "ports", "golang.org/x/crypto/argon2"}},
 	{"adapters/auditlog", []string{"std", "domain", "ports"}},
 	{"adapters/webhook/signature", []string{"std"}}, // receivers import it
 	{"adapters/webhook", []string{"std", "domain", "ports", "adapters/webhook/signature"}},
