@@ -54,6 +54,7 @@ var rules = []rule{
 	{"adapters/auditlog", []string{"std", "domain", "ports"}},
 	{"adapters/webhook/signature", []string{"std"}}, // receivers import it
 	{"adapters/webhook", []string{"std", "domain", "ports", "adapters/webhook/signature"}},
+	{"adapters/commonwords", []string{"std", "domain", "ports"}},
 	{"adapters/memstore", []string{"std", "domain", "ports"}},
 	{"adapters/configfile", []string{"std", "domain", "ports", "go.yaml.in/yaml/v3"}},
 	{"adapters/jwttoken", []string{"std", "domain", "ports", "github.com/golang-jwt/jwt/v5"}},
