@@ -12,7 +12,6 @@ import (
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/ports/channel"
-	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/store"
 )
@@ -31,12 +30,15 @@ func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	case ctx.Err() != nil:
 		f.Outcome, f.RetryAt = challenge.Queued, f.Now // handed back: another replica, or our next life
 	case hopeless(err):
-		f.Outcome, f.GiveBack = challenge.Failed, []string{challenges.CooldownKey(p.Challenge)}
+		f.Outcome = challenge.Failed
 	default:
-		f.Outcome, f.RetryAt = challenge.Queued, f.Now.Add(d.backoff(p.Tries, err))
+		f.Outcome, f.RetryAt = challenge.Queued, f.Now.Add(d.backoff(p, err))
 		if !f.RetryAt.Before(p.Deadline) {
-			f.Outcome, f.GiveBack = challenge.Failed, []string{challenges.CooldownKey(p.Challenge)}
+			f.Outcome = challenge.Failed
 		}
+	}
+	if f.Outcome == challenge.Failed && p.Notice == nil {
+		f.GiveBack = []string{challenges.CooldownKey(p.Challenge)}
 	}
 	d.finish(ctx, p, f, err)
 	return err == nil
@@ -64,6 +66,9 @@ func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.
 		ID: p.ID, Tenant: p.Tenant, User: p.Challenge.User, Type: event.DeliveryFailed, At: f.Now,
 		Data: map[string]string{"channel": p.Channel},
 	}
+	if p.Notice != nil {
+		e.Data["kind"] = "notice"
+	}
 	if err := d.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Journal().Record(ctx, e) }); err != nil {
 		d.Log.Error("a failed delivery could not be recorded", "message", p.ID, "error", err)
 	}
@@ -72,9 +77,9 @@ func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.
 // send tries the message's channel, and then those that stand in for it. A
 // decoy takes as long as the last real message did, and fares as it fared.
 func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) error {
-	code, ok := d.Codes.Of(p.Challenge)
-	if !ok || !now.Before(p.Deadline) || p.Challenge.Status != challenge.Pending {
-		return errDead
+	out, err := d.letter(ctx, p, now)
+	if err != nil {
+		return err
 	}
 	if p.Challenge.Decoy {
 		return d.health.pretend(ctx, p.Channel)
@@ -86,7 +91,7 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) er
 	ctx, cancel := context.WithTimeout(ctx, min(timeout, p.Deadline.Sub(now)))
 	defer cancel()
 	began := d.Clock.Now()
-	err = d.sendVia(ctx, first, p, code)
+	err = d.sendVia(ctx, first, p, out)
 	if !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
 		d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
 	}
@@ -99,14 +104,14 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) er
 			continue
 		}
 		d.Log.Warn("falling over to another channel", "from", p.Channel, "to", id, "error", err)
-		err = d.sendVia(ctx, next, p, code)
+		err = d.sendVia(ctx, next, p, out)
 	}
 	return err
 }
 
 // sendVia hands the message to one carrier. A plugin that panics has failed, and
 // takes nobody else with it.
-func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, code string) (err error) {
+func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, out letter) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("channel %q panicked: %w", via.ID, channel.ErrUnavailable)
@@ -115,26 +120,21 @@ func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store
 	if via.Sender == nil {
 		return fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
 	}
-	c := p.Challenge
-	brand := d.Tenants.Brand(c.Tenant)
-	text, err := d.Composer.Compose(message.Request{
-		Kind: message.Code, Form: via.Form(), Purpose: message.Purpose(c.Purpose), Tenant: c.Tenant,
-		Locale: d.Composer.Match(c.Locale, d.Tenants.Locale(c.Tenant)),
-		Brand:  brand.Name, Host: d.Host, Support: brand.Support, Code: code, Life: c.ExpiresAt.Sub(c.CreatedAt), Where: c.Client,
-	})
+	out.Form = via.Form()
+	text, err := d.Composer.Compose(out.Request)
 	if err != nil {
 		return errors.Join(err, channel.ErrRefused)
 	}
 	_, err = via.Sender.Send(ctx, channel.Message{
-		Key: fmt.Sprintf("%s-%d", p.ID, p.Number), To: c.Destination, Locale: text.Locale,
-		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Code: code,
+		Key: fmt.Sprintf("%s-%d", p.ID, p.Number), To: out.to, Locale: text.Locale,
+		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Code: out.Code, Link: out.Link,
 	})
 	return err
 }
 
 // errDead means that the code has run out, was used or cancelled, or cannot be
-// made any more.
-var errDead = errors.New("the code is dead")
+// made any more; or that a notice is too old, or its invitation is closed.
+var errDead = errors.New("the code or the notice is dead")
 
 // hopeless reports whether trying again cannot help.
 func hopeless(err error) bool {
@@ -142,10 +142,15 @@ func hopeless(err error) bool {
 }
 
 // backoff is how long to wait before the next try: twice as long each time, up
-// to half a minute, and between half and all of that by chance, so that replicas
-// do not come back together.
-func (d *Dispatcher) backoff(tries int, err error) time.Duration {
-	wait := min(time.Second<<min(tries, 5), 30*time.Second)
+// to half a minute or, for notices, which nobody waits for, a quarter of an hour,
+// and between half and all of that by chance, so that replicas do not come back
+// together.
+func (d *Dispatcher) backoff(p store.Parcel, err error) time.Duration {
+	most := 30 * time.Second
+	if p.Notice != nil {
+		most = 15 * time.Minute
+	}
+	wait := min(time.Second<<min(p.Tries, 10), most)
 	var b [4]byte
 	if _, e := d.Random.Read(b[:]); e == nil {
 		wait = wait/2 + time.Duration(float64(wait/2)*float64(binary.BigEndian.Uint32(b[:]))/(1<<32))

@@ -77,20 +77,34 @@ type fixedCodes struct{}
 
 func (fixedCodes) Of(challenge.Challenge) (string, bool) { return "123456", true }
 
-type plainComposer struct{}
+// plainComposer remembers what it was asked for.
+type plainComposer struct {
+	mu    sync.Mutex // guards asked
+	asked []message.Request
+}
 
-func (plainComposer) Compose(r message.Request) (message.Text, error) {
+func (c *plainComposer) Compose(r message.Request) (message.Text, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, r)
 	return message.Text{Locale: r.Locale, Subject: r.Brand + ", " + r.Support, Text: "code " + r.Code}, nil
 }
 
 // Match takes the first preference there is.
-func (plainComposer) Match(preferences ...string) string { return cmp.Or(preferences...) }
-func (plainComposer) Locales() []string                  { return []string{"en"} }
+func (*plainComposer) Match(preferences ...string) string { return cmp.Or(preferences...) }
+func (*plainComposer) Locales() []string                  { return []string{"en"} }
+
+func (c *plainComposer) last() message.Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[len(c.asked)-1]
+}
 
 // rig is a dispatcher over memory, with the bubble's clock.
 type rig struct {
 	store        *memstore.Store
 	first, other *carrier
+	words        *plainComposer
 	log          *strings.Builder
 	d            *delivery.Dispatcher
 	ids          systemtest.IDs
@@ -102,7 +116,7 @@ func (bubbleClock) Now() time.Time { return time.Now().UTC().Truncate(time.Micro
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{store: memstore.New(), first: &carrier{}, other: &carrier{}, log: &strings.Builder{}}
+	r := &rig{store: memstore.New(), first: &carrier{}, other: &carrier{}, words: &plainComposer{}, log: &strings.Builder{}}
 	catalog, err := channels.NewCatalog([]channel.Plugin{plugin("first", r.first), plugin("other", r.other)})
 	if err != nil {
 		t.Fatal(err)
@@ -115,9 +129,9 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.d = delivery.New(delivery.Needs{
-		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: plainComposer{}, Clock: bubbleClock{},
+		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: r.words, Clock: bubbleClock{},
 		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
-		Owner: "me", Host: "example.com",
+		Owner: "me", Host: "example.com", Links: links{},
 		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Brand: tenants.Brand{Name: "Example", Support: "help@example.com"}, Locale: "en"},
 			tenants.Entry{Tenant: tenant.Tenant{Slug: "t2"}, Brand: tenants.Brand{Name: "Two"}, Locale: "de"}),
 	})
@@ -374,14 +388,17 @@ func TestLogsHoldNeitherCodeNorAddress(t *testing.T) {
 
 func TestPausesAreSpreadOverTheirUpperHalf(t *testing.T) {
 	d := newRig(t).d
-	for tries, most := range map[int]time.Duration{0: time.Second, 4: 16 * time.Second, 9: 30 * time.Second} {
+	notice := store.Message{Notice: &store.Notice{}, Tries: 20}
+	for p, most := range map[*store.Message]time.Duration{
+		{}: time.Second, {Tries: 4}: 16 * time.Second, {Tries: 9}: 30 * time.Second, &notice: 15 * time.Minute,
+	} {
 		low, high := most, time.Duration(0)
 		for range 500 {
-			wait := delivery.Backoff(d, tries, channel.ErrUnavailable)
+			wait := delivery.Backoff(d, store.Parcel{Message: *p}, channel.ErrUnavailable)
 			low, high = min(low, wait), max(high, wait)
 		}
 		if low < most/2 || low > most*6/10 || high < most*9/10 || high > most {
-			t.Errorf("after try %d the pauses are %s to %s, want %s to %s", tries, low, high, most/2, most)
+			t.Errorf("after try %d the pauses are %s to %s, want %s to %s", p.Tries, low, high, most/2, most)
 		}
 	}
 }

@@ -1,4 +1,4 @@
 package delivery
 
-// Backoff is how long to wait after the nth try.
+// Backoff is how long to wait after a try that failed.
 var Backoff = (*Dispatcher).backoff

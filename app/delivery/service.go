@@ -1,6 +1,6 @@
-// Package delivery sends what was queued: it leases messages, derives the code,
-// writes the text, hands it to a carrier, and keeps at it until the code has
-// run out. Crash anywhere: nothing is lost, and nothing is sent too late.
+// Package delivery sends what was queued: it leases messages, derives the code
+// or puts a notice into words, hands it to a carrier, and keeps at it until the
+// code has run out or the notice is old. Crash anywhere: nothing is lost, and nothing is sent too late.
 package delivery
 
 import (
@@ -26,11 +26,20 @@ type Codes interface {
 	Of(c challenge.Challenge) (string, bool)
 }
 
+// Links makes links. Their tokens are derived like codes, and stored nowhere.
+type Links interface {
+	// Of is the link that answers a challenge. It reports false if none does.
+	Of(c challenge.Challenge) (link string, ok bool)
+	// Invitation is the link that accepts an invitation.
+	Invitation(tenant, id string) string
+}
+
 // Needs is what the dispatcher is made of.
 type Needs struct {
 	Store    store.Store
 	Channels *channels.Registry
 	Codes    Codes
+	Links    Links // nil: there are none
 	Composer message.Composer
 	Clock    system.Clock
 	Random   io.Reader
