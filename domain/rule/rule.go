@@ -17,6 +17,7 @@ import (
 var (
 	ErrBlocked  = fault.New(fault.Forbidden, "destination_blocked", "This cannot be used here.")
 	ErrPattern  = fault.New(fault.Invalid, "invalid_pattern", "This is not a pattern: use a regular expression (RE2), a phone prefix such as +1900, or a network such as 192.0.2.0/24.")
+	ErrEntry    = fault.New(fault.Invalid, "invalid_request", "A rule may have a reason of at most 200 printable characters, and an end that is not in the past.")
 	ErrNotFound = fault.New(fault.NotFound, "not_found", "There is no such thing.")
 )
 
@@ -165,6 +166,9 @@ func NewBook(lines ...Line) Book {
 
 // With adds the rules of another book.
 func (b Book) With(o Book) Book {
+	if len(o.block) == 0 && len(o.allow) == 0 {
+		return b // which is what every request asks for
+	}
 	return Book{block: append(append([]Line(nil), b.block...), o.block...), allow: append(append([]Line(nil), b.allow...), o.allow...)}
 }
 
