@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/adapters/meter"
 	"github.com/countersign/countersign/app/delivery"
 	"github.com/countersign/countersign/app/janitor"
+	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/ports/store"
 	portsystem "github.com/countersign/countersign/ports/system"
 )
@@ -34,6 +35,7 @@ type works struct {
 	App        *fiber.App
 	Dispatcher *delivery.Dispatcher
 	Janitor    *janitor.Janitor
+	Rules      *rules.Gate
 	Meter      *meter.Meter
 	Store      store.Store
 	Clock      portsystem.Clock
@@ -49,7 +51,11 @@ func run(lc fx.Lifecycle, w works) {
 	var background sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
 	lc.Append(fx.Hook{
-		OnStart: func(context.Context) error {
+		OnStart: func(start context.Context) error {
+			if err := w.Rules.Refresh(start); err != nil { // before anybody can be let through
+				return dependency(fmt.Errorf("read the block and allow lists: %w", err))
+			}
+			background.Go(func() { w.Rules.Run(ctx) })
 			background.Go(func() { w.Dispatcher.Run(ctx) })
 			background.Go(func() { w.Janitor.Run(ctx) })
 			return nil

@@ -25,6 +25,7 @@ import (
 	"github.com/countersign/countersign/app/events"
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/janitor"
+	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
@@ -58,7 +59,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 		fx.Provide(
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes,
-			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor,
+			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
 			newDev, newServer,
 		),
 		fx.Options(opts...),
@@ -187,6 +188,10 @@ func newAccounts(p parts, s *sessions.Service) *accounts.Service {
 
 func newIdempotency(p parts) *idempotency.Service {
 	return idempotency.New(idempotency.Needs{Store: p.Store, Sealer: p.Ring, Clock: p.Clock})
+}
+
+func newRules(p parts) *rules.Gate {
+	return rules.New(rules.Needs{Store: p.Store, Tenants: p.Tenants, Clock: p.Clock, IDs: p.IDs, Log: p.Log})
 }
 
 func newJanitor(p parts) *janitor.Janitor {
