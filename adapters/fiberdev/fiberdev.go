@@ -16,7 +16,7 @@ type Message struct {
 	Seq     int64     `json:"seq"` // counts up from 1
 	Channel string    `json:"channel"`
 	To      string    `json:"to"`
-	Code    string    `json:"code"`
+	Code    string    `json:"code"` // "" if it is a notice
 	Link    string    `json:"link"`
 	Subject string    `json:"subject"`
 	Text    string    `json:"text"`
@@ -31,6 +31,7 @@ type Filter struct {
 	Channel string
 	Since   time.Time // sent then or later
 	After   int64     // with a higher Seq
+	Kind    string    // "code" or "notice": those that carry a code, or those that do not
 }
 
 // Chaos is how one channel misbehaves.

@@ -133,6 +133,36 @@ func TestTheNewestMessageIsFound(t *testing.T) {
 	}
 }
 
+func TestNoticesHaveNoCode(t *testing.T) {
+	r := newRig(t)
+	r.put("ann@example.com", "111111")
+	r.box.Put("email", channel.Message{
+		To: "ann@example.com", Subject: "You are invited", Text: "Come in.", HTML: "<p>Come in.", Link: "https://example.com/i#t",
+	}, r.clock.Now())
+	r.box.Put("sms", channel.Message{To: "+447400123456", Text: "Your <b>password</b> was changed."}, r.clock.Now())
+	for path, want := range map[string]string{
+		"?to=ann@example.com":             `"code":"","link":"https://example.com/i#t","subject":"You are invited","text":"Come in."`,
+		"?to=ann@example.com&kind=notice": `"code":"","link":"https://example.com/i#t"`,
+		"?kind=code":                      `"code":"111111"`,
+		"?to=+447400123456":               `"code":"","link":"","subject":"","text":"Your`,
+	} {
+		if got := r.want(200, "GET", "/dev/inbox/latest"+path, ""); !strings.Contains(got, want) {
+			t.Errorf("latest%s is %s, want %s", path, got, want)
+		}
+	}
+	r.want(404, "GET", "/dev/inbox/latest?to=%2B447400123456&kind=code", "")
+	r.want(422, "GET", "/dev/inbox/latest?kind=notices", "")
+	page := r.want(200, "GET", "/dev/inbox?m=2", "")
+	for _, want := range []string{">You are invited</span>", `<a href="https://example.com/i#t"`, "Your &lt;b&gt;password", `src="/dev/inbox/messages/2"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not show %s", want)
+		}
+	}
+	if strings.Count(page, "data-copy=") != 1 {
+		t.Error("a code to copy, and there is none")
+	}
+}
+
 func TestWaitingEndsWithTheMessage(t *testing.T) {
 	r := newRig(t)
 	got := make(chan string)

@@ -59,7 +59,10 @@ func (d dev) latest(c *fiber.Ctx) error {
 }
 
 func filter(c *fiber.Ctx) (f Filter, err error) {
-	f.To, f.Channel = c.Query("to"), c.Query("channel")
+	f.To, f.Channel, f.Kind = c.Query("to"), c.Query("channel"), c.Query("kind")
+	if f.Kind != "" && f.Kind != "code" && f.Kind != "notice" {
+		return f, bad("?kind", "Use code or notice.")
+	}
 	if number, ok := strings.CutPrefix(f.To, " "); ok && strings.Trim(number, "0123456789") == "" {
 		f.To = "+" + number // a plus in an address bar means a space, and nobody remembers
 	}

@@ -86,11 +86,13 @@ type Filter struct {
 	Channel string    // instance
 	Since   time.Time // sent then or later
 	After   int64     // with a higher Seq
+	Kind    string    // "code" or "notice": those that carry a code, or those that do not
 }
 
 func (f Filter) takes(m Message) bool {
 	return (f.To == "" || strings.EqualFold(strings.TrimSpace(f.To), m.To)) &&
-		(f.Channel == "" || f.Channel == m.Channel) && !m.At.Before(f.Since) && m.Seq > f.After
+		(f.Channel == "" || f.Channel == m.Channel) && !m.At.Before(f.Since) && m.Seq > f.After &&
+		(f.Kind == "" || (f.Kind == "code") == (m.Code != ""))
 }
 
 // List gives the selected messages, newest first.

@@ -47,8 +47,14 @@ func TestListIsNewestFirstAndFiltered(t *testing.T) {
 			t.Errorf("%+v: %v, want %s", f, got, want)
 		}
 	}
+	b.Put("email", channel.Message{To: "ann@example.com", Subject: "Your password was changed", Text: "It was changed."}, noon())
+	for kind, want := range map[string]int{"": 5, "code": 4, "notice": 1} {
+		if got := len(b.List(devinbox.Filter{Kind: kind})); got != want {
+			t.Errorf("kind %q: %d messages, want %d", kind, got, want)
+		}
+	}
 	b.Clear()
-	if len(b.List(devinbox.Filter{})) != 0 || b.Put("sms", to("+44"), noon()).Seq != 5 {
+	if len(b.List(devinbox.Filter{})) != 0 || b.Put("sms", to("+44"), noon()).Seq != 6 {
 		t.Error("not cleared, or counting anew")
 	}
 }

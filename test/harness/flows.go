@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// messageTimeout is how long a message may take.
-const messageTimeout = 5 * time.Second
-
 // Tokens are what somebody has after signing in.
 type Tokens struct {
 	Access, Refresh, Session, User string
@@ -25,76 +22,6 @@ type Tokens struct {
 type Challenge struct {
 	ID     string
 	Answer Answer // how it was answered when it was made
-}
-
-// Message is what the development inbox holds.
-type Message struct {
-	Channel string    `json:"channel"`
-	To      string    `json:"to"`
-	Code    string    `json:"code"`
-	Subject string    `json:"subject"`
-	Text    string    `json:"text"`
-	At      time.Time `json:"at"`
-}
-
-// Messages are the messages to an address in all inboxes; those of one server
-// newest first.
-func (c *Client) Messages(to string) []Message {
-	c.t.Helper()
-	var all []Message
-	for _, s := range c.distinct() {
-		var got []Message
-		one := *c
-		one.servers = []*Server{s}
-		one.Get("/dev/inbox.json?to=" + url.QueryEscape(to)).Want(http.StatusOK).JSON(&got)
-		all = append(all, got...)
-	}
-	return all
-}
-
-func (c *Client) distinct() (out []*Server) {
-	known := map[*Server]bool{}
-	for _, s := range c.servers {
-		if !known[s] && s.alive() {
-			known[s] = true
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// Code waits for the message of the newest challenge to an address and gives
-// the code in it.
-func (c *Client) Code(to string) string {
-	c.t.Helper()
-	c.shared.mu.Lock()
-	before := c.shared.seen[to]
-	c.shared.mu.Unlock()
-	all := c.AwaitMessages(to, before+1)
-	newest := all[0]
-	for _, m := range all {
-		if m.At.After(newest.At) {
-			newest = m
-		}
-	}
-	if newest.Code == "" {
-		c.t.Fatalf("the newest message to %s has no code", to)
-	}
-	return newest.Code
-}
-
-// AwaitMessages waits until at least n messages have gone to an address.
-func (c *Client) AwaitMessages(to string, n int) []Message {
-	c.t.Helper()
-	for deadline := time.Now().Add(messageTimeout); ; time.Sleep(pollInterval) {
-		all := c.Messages(to)
-		if len(all) >= n {
-			return all
-		}
-		if time.Now().After(deadline) {
-			c.t.Fatalf("%d messages to %s after %s, want %d", len(all), to, messageTimeout, n)
-		}
-	}
 }
 
 // Challenge asks with any body, which must be accepted. Code then waits for
