@@ -23,13 +23,15 @@ const problemsPage = "docs/problems.md"
 // shared are the codes that several packages declare on purpose, because a
 // caller shall not, or need not, tell them apart.
 var shared = map[string]string{
-	"not_found":          "whatever is missing looks alike, also if it is somebody else's",
-	"invalid_token":      "RFC 6750 has one name for all that is wrong with a token",
-	"malformed_request":  "whatever cannot be understood, be it body, header or method",
-	"rate_limited":       "too often, be it within a challenge or within a window",
-	"not_configured":     "a channel or a route that is not switched on",
-	"invalid_request":    "the fields say what is wrong",
-	"assertion_replayed": "used before, whichever channel it came through",
+	"not_found":           "whatever is missing looks alike, also if it is somebody else's",
+	"invalid_token":       "RFC 6750 has one name for all that is wrong with a token",
+	"malformed_request":   "whatever cannot be understood, be it body, header or method",
+	"rate_limited":        "too often, be it within a challenge or within a window",
+	"not_configured":      "a channel or a route that is not switched on",
+	"invalid_request":     "the fields say what is wrong",
+	"forbidden":           "the sentence says what would have to be different",
+	"storage_unavailable": "no room at the moment, whatever it is that is short",
+	"assertion_replayed":  "used before, whichever channel it came through",
 }
 
 // refusal is one fault.New in the sources.
