@@ -160,6 +160,19 @@ func (s *Store) FinishFact(ctx context.Context, in store.FinishFact) (bool, erro
 	return done && err == nil, err
 }
 
+// FactsWaiting counts what is queued for each listener.
+func (s *Store) FactsWaiting(ctx context.Context) (out []store.FactsWaiting, err error) {
+	err = s.src.each(ctx, func(scan scan) error {
+		var w store.FactsWaiting
+		var since int64
+		err := scan(&w.Listener, &w.Depth, &since)
+		w.Oldest = moment(since)
+		out = append(out, w)
+		return err
+	}, "SELECT listener, count(*), min(at) FROM facts GROUP BY listener ORDER BY listener")
+	return out, failure("count facts", err)
+}
+
 // facts puts facts on their way if the challenge is settled.
 func (s *settlement) facts(all []store.Fact) {
 	if len(all) == 0 {

@@ -28,6 +28,7 @@ func oldest(h store.Horizon) []old {
 		{"once_keys", "key", "forget_at < $1", h.Windows},
 		{"answers", "key", "expires_at < $1", h.Windows},
 		{"events", "tenant, user_id, id", "at < $1", h.Events},
+		{"facts", "listener, id", "at < $1", h.Facts},
 		{"identifier_changes", "tenant, user_id, kind", "expires_at < $1", h.Waiting},
 		{"invitations", "id", "expires_at < $1", h.Waiting},
 		{"rules", "id", "expires_at > 0 AND expires_at < $1", h.Waiting},

@@ -3,6 +3,7 @@ package memstore
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -66,5 +67,22 @@ func (s *Store) FinishFact(ctx context.Context, in store.FinishFact) (bool, erro
 		f.Owner, f.Leased, f.NextAt = "", time.Time{}, in.RetryAt
 		st.facts.put(key, f)
 		return true, nil
+	})
+}
+
+// FactsWaiting counts what is queued for each listener.
+func (s *Store) FactsWaiting(ctx context.Context) ([]store.FactsWaiting, error) {
+	return read(ctx, s, "count facts", func(st *state) ([]store.FactsWaiting, error) {
+		sums := map[string]store.FactsWaiting{}
+		for _, f := range st.facts.rows {
+			w, ok := sums[f.Listener]
+			if !ok || f.Event.At.Before(w.Oldest) {
+				w.Oldest = f.Event.At
+			}
+			w.Listener = f.Listener
+			w.Depth++
+			sums[f.Listener] = w
+		}
+		return slices.SortedFunc(maps.Values(sums), func(a, b store.FactsWaiting) int { return cmp.Compare(a.Listener, b.Listener) }), nil
 	})
 }

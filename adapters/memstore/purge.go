@@ -24,6 +24,7 @@ func (s *Store) Purge(ctx context.Context, h store.Horizon) (int, error) {
 		n += st.once.removeIf(h.Batch, func(until time.Time) bool { return until.Before(h.Windows) })
 		n += st.answers.removeIf(h.Batch, func(a store.Answer) bool { return a.ExpiresAt.Before(h.Windows) })
 		n += st.events.removeIf(h.Batch, func(e event.Event) bool { return e.At.Before(h.Events) })
+		n += st.facts.removeIf(h.Batch, func(f store.Fact) bool { return f.Event.At.Before(h.Facts) })
 		n += st.changes.removeIf(h.Batch, func(c user.Change) bool { return c.ExpiresAt.Before(h.Waiting) })
 		n += st.invitations.removeIf(h.Batch, func(i invitation.Invitation) bool { return i.ExpiresAt.Before(h.Waiting) })
 		n += st.rules.removeIf(h.Batch, func(e rule.Entry) bool { return !e.ExpiresAt.IsZero() && e.ExpiresAt.Before(h.Waiting) })

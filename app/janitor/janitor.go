@@ -17,6 +17,7 @@ const (
 	keepCounters   = 180 * 24 * time.Hour // failures in a row are forgotten only after half a year of silence
 	keepWindows    = time.Hour
 	keepEvents     = 400 * 24 * time.Hour
+	keepFacts      = 7 * 24 * time.Hour // those who listen are given three days; what is left is for listeners that are no more
 	batch          = 500
 	pause          = time.Minute
 	breath         = 50 * time.Millisecond // between batches, so that others get their turn
@@ -56,7 +57,7 @@ func (j *Janitor) Sweep(ctx context.Context) (int, error) {
 	now := j.Clock.Now()
 	horizon := store.Horizon{
 		Challenges: now.Add(-keepChallenges), Sessions: now.Add(-keepSessions), Counters: now.Add(-keepCounters),
-		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Batch: batch,
+		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Facts: now.Add(-keepFacts), Batch: batch,
 	}
 	total := 0
 	for {

@@ -20,6 +20,16 @@ type Feed interface {
 	// FinishFact says what became of one: done with, or put back until RetryAt.
 	// Somebody whose fence is old is ignored: it reports false.
 	FinishFact(ctx context.Context, f FinishFact) (bool, error)
+	// FactsWaiting tells what is queued for each listener that anything is queued
+	// for, ordered by name.
+	FactsWaiting(ctx context.Context) ([]FactsWaiting, error)
+}
+
+// FactsWaiting is what is queued for a listener, leased or not.
+type FactsWaiting struct {
+	Listener string
+	Depth    int
+	Oldest   time.Time // when the first of them happened
 }
 
 // Fact is an event on its way to one listener.

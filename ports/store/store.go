@@ -155,6 +155,7 @@ type Horizon struct {
 	Counters   time.Time // failures in a row that nobody added to since
 	Windows    time.Time // windows and once-keys that ended before
 	Events     time.Time // recorded before
+	Facts      time.Time // queued facts of events before: nobody has taken them
 	Waiting    time.Time // changes of identifiers and invitations that ran out before
 	Batch      int       // at most so many rows of each kind
 }

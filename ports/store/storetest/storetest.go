@@ -9,6 +9,7 @@
 package storetest
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -53,4 +54,4 @@ func sharing() []behaviour {
 }
 
 // alone lists the behaviours that need a store of their own.
-func alone() []behaviour { return append(outboxes(), purges()...) }
+func alone() []behaviour { return slices.Concat(outboxes(), purges(), forgottenFacts()) }
