@@ -56,7 +56,7 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	})
 	web := fiberkit.New(fiberkit.Options{
 		Log: s.Log, NewID: s.IDs.New, Address: address, Watch: s.Meter.Request,
-		Now: system.Clock{}.Now, Docs: s.Loaded.PublicURL,
+		Now: system.Clock{}.Now, Docs: s.Loaded.PublicURL, Origins: s.Tenants.Origins(),
 	})
 	api.Mount(web)
 	if s.Dev != nil {

@@ -24,6 +24,7 @@ type Options struct {
 	Watch   func(route, method string, status int, took time.Duration) // nil: nobody counts
 	Now     func() time.Time
 	Docs    string        // URL before DocsPath, "https://login.example.com"; "": relative
+	Origins []string      // whose pages may call us, as browsers send them; none: no page of another origin may
 	Read    time.Duration // in which a whole request must have arrived; 0: 5 s
 }
 
@@ -92,6 +93,7 @@ func (o Options) begin(c *fiber.Ctx) {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
 	c.Set(fiber.HeaderReferrerPolicy, "no-referrer")
+	o.share(c)
 }
 
 // serve runs the rest, and turns a panic into an accident like any other.
@@ -105,6 +107,9 @@ func (o Options) serve(c *fiber.Ctx) (err error) {
 	if ambiguous(c) {
 		c.Context().SetConnectionClose()
 		return ErrMalformed
+	}
+	if o.preflight(c) {
+		return nil
 	}
 	return c.Next()
 }
