@@ -1,6 +1,7 @@
 package challenges
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,9 +9,11 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/channel"
@@ -20,19 +23,27 @@ import (
 
 // AnswerInput is one response to a challenge.
 type AnswerInput struct {
-	Tenant  string
-	Handle  string
-	Code    *string         // as typed; nil if nothing was
-	Data    json.RawMessage // brought by a machine; nil if nothing was
-	Client  string
-	Address string
+	Tenant   string
+	Handle   string
+	Code     *string          // as typed; nil if nothing was
+	Data     json.RawMessage  // brought by a machine; nil if nothing was
+	Link     string           // token of the link in the message; "" if none was
+	Detail   []challenge.Fact // what the caller believes is approved; nil: does not say
+	Client   string
+	Address  string
+	Key      *apikey.Key // the program that asks, if one does
+	Trusted  string      // token of a browser that was remembered; "" if none
+	Remember bool        // whether this browser is to be remembered
 }
 
 // Answer judges one response in three steps: pay for the attempt, ask the
 // channel, settle. Paying first, and committing it, means that a thousand
 // parallel guesses cost a thousand attempts.
 func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
-	if in.Code == nil && in.Data == nil {
+	switch {
+	case in.Link != "":
+		return s.answerLink(ctx, in)
+	case in.Code == nil && in.Data == nil:
 		return s.poll(ctx, in)
 	}
 	response, formats, err := response(in)
@@ -44,8 +55,11 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	if paid.Challenge.Device != "" && paid.Device == nil {
-		return Outcome{}, challenge.ErrNotFound // the device was removed meanwhile
+	if outdated(paid) {
+		return Outcome{}, challenge.ErrNotFound
+	}
+	if err := s.agrees(ctx, in, paid.Challenge); err != nil {
+		return Outcome{}, err
 	}
 	via, err := s.Channels.Get(paid.Challenge.Channel)
 	if err != nil {
@@ -69,6 +83,25 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 		return s.wait(ctx, paid.Challenge, verdict)
 	}
 	return Outcome{}, s.wrong(ctx, paid)
+}
+
+// outdated reports whether the challenge lost its meaning since it began: its
+// device was removed, or everything under way was made worthless.
+func outdated(paid store.Charged) bool {
+	c := paid.Challenge
+	return c.Device != "" && paid.Device == nil || paid.User != nil && c.CreatedAt.Before(paid.User.ResetAt)
+}
+
+// agrees refuses an approval of something else than what was shown. Whoever
+// tries has changed the transaction, so the challenge dies.
+func (s *Service) agrees(ctx context.Context, in AnswerInput, c challenge.Challenge) error {
+	if in.Detail == nil || bytes.Equal(challenge.DetailHash(in.Detail), challenge.DetailHash(c.Extra.Detail)) {
+		return nil
+	}
+	if err := s.Cancel(ctx, c.Tenant, c.Handle); err != nil {
+		return err
+	}
+	return ErrRequest.With(fault.Field{Pointer: "/detail", Code: "detail_changed", Detail: "This is not what was shown. Start again."})
 }
 
 // response cleans what was typed. What no challenge could have asked for is
@@ -181,19 +214,6 @@ func (s *Service) wait(ctx context.Context, c challenge.Challenge, v channel.Ver
 		if err != nil {
 			return Outcome{}, err
 		}
-	}
-	view := s.view(c)
-	return Outcome{Status: StillPending, Challenge: &view}, nil
-}
-
-// poll asks whether anything has happened meanwhile. That is no attempt.
-func (s *Service) poll(ctx context.Context, in AnswerInput) (Outcome, error) {
-	c, err := s.Store.Challenge(ctx, in.Tenant, in.Handle, s.Tenants.Policy(in.Tenant).Challenge.Live)
-	if err != nil {
-		return Outcome{}, err
-	}
-	if err := c.Refusal(s.Clock.Now()); err != nil {
-		return Outcome{}, err
 	}
 	view := s.view(c)
 	return Outcome{Status: StillPending, Challenge: &view}, nil

@@ -12,20 +12,22 @@ import (
 // Codes derives one-time codes. Nothing about a code is stored: it follows from
 // the challenge and a key that the database does not hold, so a resend repeats
 // it, and a stolen database has nothing to guess at. It is safe for concurrent use.
-type Codes struct {
-	deriver seal.Deriver
-	format  challenge.Format
-}
+type Codes struct{ deriver seal.Deriver }
 
-// NewCodes makes codes of one format.
-func NewCodes(d seal.Deriver, f challenge.Format) *Codes { return &Codes{deriver: d, format: f} }
+// NewCodes makes codes.
+func NewCodes(d seal.Deriver) *Codes { return &Codes{deriver: d} }
 
 var _ channel.Codes = (*Codes)(nil)
 
-// Shape says what codes look like.
-func (k *Codes) Shape(channel.Challenge) channel.Shape {
-	shape := channel.Shape{Length: k.format.Length(), Alphabet: channel.Crockford}
-	if k.format == challenge.Digits(k.format.Length()) {
+// Shape says what codes look like: as the policy of the challenge's tenant said
+// when it began.
+func (k *Codes) Shape(c channel.Challenge) channel.Shape {
+	return shapeOf(formatIn(c.Seed))
+}
+
+func shapeOf(f challenge.Format) channel.Shape {
+	shape := channel.Shape{Length: f.Length(), Alphabet: channel.Crockford}
+	if f == challenge.Digits(shape.Length) {
 		shape.Alphabet = channel.Digits
 	}
 	return shape
@@ -46,7 +48,8 @@ func (k *Codes) Of(c challenge.Challenge) (string, bool) {
 
 // derive spreads the keyed bytes over the code, taking more where needed.
 func (k *Codes) derive(c channel.Challenge) (string, bool) {
-	if len(c.Seed) < 4 {
+	f := formatIn(c.Seed)
+	if !f.Typed() {
 		return "", false
 	}
 	key := seal.KeyID(binary.BigEndian.Uint32(c.Seed)) //nolint:gosec // key ids fit into a byte
@@ -57,7 +60,7 @@ func (k *Codes) derive(c channel.Challenge) (string, bool) {
 			return "", false
 		}
 		bytes = append(bytes, sum[:]...)
-		if code, ok := challenge.Code(k.format, bytes); ok {
+		if code, ok := challenge.Code(f, bytes); ok {
 			return code, true
 		}
 	}
@@ -70,13 +73,26 @@ func (k *Codes) key() uint32 {
 	return uint32(id)
 }
 
-// seed is what, besides handle and address, a code follows from: the key, the
-// tenant, the purpose and the nonce, each with its length.
+// seed is what, besides handle and address, a code follows from: the key, and,
+// each with its length, the format, the tenant, the purpose, the nonce and what
+// is approved. So a code for one transaction is none for another.
 func seed(c challenge.Challenge) []byte {
 	out := binary.BigEndian.AppendUint32(nil, c.KeyID)
-	for _, part := range [][]byte{[]byte(c.Tenant), []byte(c.Purpose), c.Nonce} {
+	for _, part := range [][]byte{[]byte(c.Format), []byte(c.Tenant), []byte(c.Purpose), c.Nonce, challenge.DetailHash(c.Extra.Detail)} {
 		out = binary.BigEndian.AppendUint32(out, uint32(len(part))) //nolint:gosec // a few bytes
 		out = append(out, part...)
 	}
 	return out
+}
+
+// formatIn reads the format back from a seed; "" if there is none.
+func formatIn(seed []byte) challenge.Format {
+	if len(seed) < 8 {
+		return ""
+	}
+	n := binary.BigEndian.Uint32(seed[4:])
+	if uint64(n) > uint64(len(seed)-8) {
+		return ""
+	}
+	return challenge.Format(seed[8 : 8+n])
 }

@@ -89,6 +89,7 @@ func (s *Service) compose(in StartInput, a aim, p policy.Policy, now time.Time) 
 		Tenant: in.Tenant, Purpose: a.purpose, Channel: a.via.ID, Status: challenge.Pending,
 		Delivery: challenge.NoDelivery, Decoy: a.decoy, User: a.account.ID,
 		Kind: a.to.Kind, Destination: a.to.Value, Shown: a.shown, Counter: counterOf(in.Tenant, a),
+		Format: p.Challenge.Format, Extra: a.extra,
 		Locale: firstOf(in.Locale, a.account.Locale, in.Prefers), Client: in.Client,
 		Allowed: p.Challenge.Attempts, CreatedAt: now, ExpiresAt: now.Add(p.Challenge.Life),
 	}
@@ -98,7 +99,7 @@ func (s *Service) compose(in StartInput, a aim, p policy.Policy, now time.Time) 
 	if in.Pending != nil {
 		c.SignIn = in.Pending.ID
 	}
-	if in.Caller != nil && a.purpose == challenge.StepUp {
+	if in.Caller != nil && (a.purpose == challenge.StepUp || a.purpose == challenge.ChangeIdentifier) {
 		c.Session = in.Caller.Session.ID
 	}
 	return c, nil
@@ -137,7 +138,7 @@ func (s *Service) begin(ctx context.Context, c *challenge.Challenge, a aim) (cha
 func (s *Service) asked(c challenge.Challenge, account user.Account, d *store.Device) (channel.Challenge, error) {
 	q := channel.Challenge{
 		Handle: c.Handle, Round: c.Round, Purpose: channel.Authenticate, Subject: account.ID, Label: label(account),
-		Address: c.Destination, Locale: c.Locale, ExpiresAt: c.ExpiresAt, Seed: seed(c),
+		Address: c.Destination, Locale: c.Locale, ExpiresAt: c.ExpiresAt, Seed: seed(c), Detail: inWords(c.Extra.Detail),
 	}
 	if c.Purpose == challenge.Enroll {
 		q.Purpose = channel.Enroll
@@ -152,6 +153,15 @@ func (s *Service) asked(c challenge.Challenge, account user.Account, d *store.De
 	}
 	q.Credential = credential
 	return q, nil
+}
+
+// inWords is what is approved, one fact a line.
+func inWords(facts []challenge.Fact) string {
+	lines := make([]string, len(facts))
+	for i, f := range facts {
+		lines[i] = f.Label + ": " + f.Value
+	}
+	return strings.Join(lines, "\n")
 }
 
 func label(a user.Account) string {
@@ -176,7 +186,7 @@ func (s *Service) windows(in StartInput, c challenge.Challenge, p policy.Policy)
 	if c.Delivery != challenge.NoDelivery {
 		out = s.recipient(c, p)
 	}
-	if in.Purpose == challenge.SignIn {
+	if in.Caller == nil && in.Key == nil && in.Pending == nil {
 		out = append(out, charges("address", c.Tenant, in.Address, p.Limits.Address)...)
 	}
 	return append(out, charges("tenant", c.Tenant, "", p.Limits.Tenant)...)
@@ -208,6 +218,9 @@ func charges(name, tenant, who string, rules []limit.Rule) []limit.Charge {
 // device, or of the address whoever it belongs to. So no spelling of the
 // address, and no new challenge, is a way around.
 func counterOf(tenant string, a aim) string {
+	if a.counter != "" {
+		return a.counter
+	}
 	if a.device != nil && a.to.IsZero() {
 		return "device:" + a.device.ID
 	}

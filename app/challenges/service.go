@@ -13,10 +13,12 @@ import (
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/seal"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
+	"github.com/countersign/countersign/ports/token"
 )
 
 // Needs is what the service is made of.
@@ -26,8 +28,11 @@ type Needs struct {
 	Sessions *sessions.Service
 	Tenants  *tenants.Book
 	Contacts contact.Parser
+	Gate     Gate
 	Sealer   seal.Sealer
+	Signer   token.Signer
 	Codes    *Codes
+	Links    Links
 	Courier  Courier
 	Clock    system.Clock
 	IDs      system.IDs
@@ -35,6 +40,13 @@ type Needs struct {
 	Meter    meter.Meter
 	Log      *slog.Logger
 	Patience time.Duration // how long a channel may think; 0 means 5 s
+}
+
+// Gate says who is not served, by the policy's lists and those that were added
+// while the server ran. It costs no statement.
+type Gate interface {
+	// Serve returns rule.ErrBlocked, or nil.
+	Serve(tenant string, q rule.Asked) error
 }
 
 // Courier sends messages that were queued. A message can be handed to it at once,

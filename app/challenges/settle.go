@@ -2,14 +2,12 @@ package challenges
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/challenge"
-	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/limit"
@@ -22,25 +20,37 @@ import (
 
 // settling is a right answer on its way to becoming a fact.
 type settling struct {
-	in      AnswerInput
-	via     channels.Instance
-	paid    store.Charged
-	verdict channel.Verdict
-	windows []limit.Charge
-	now     time.Time
+	in       AnswerInput
+	via      channels.Instance
+	paid     store.Charged
+	verdict  channel.Verdict
+	windows  []limit.Charge
+	answered bool // the right answer came by another way
+	now      time.Time
 }
 
 func (s *Service) settle(ctx context.Context, w settling) (Outcome, error) {
 	w.now = s.Clock.Now()
 	switch w.paid.Challenge.Purpose {
 	case challenge.SignIn:
+		if w.paid.Challenge.SignIn != "" {
+			return s.settleCompletion(ctx, w)
+		}
 		return s.settleSignIn(ctx, w)
+	case challenge.Verify:
+		return s.settleProof(ctx, w)
 	case challenge.SecondFactor:
 		return s.settleSecondFactor(ctx, w)
 	case challenge.StepUp:
 		return s.settleStepUp(ctx, w)
 	case challenge.Enroll:
 		return s.settleEnroll(ctx, w)
+	case challenge.ChangeIdentifier:
+		return s.settleChange(ctx, w)
+	case challenge.ResetPassword:
+		return s.settleReset(ctx, w)
+	case challenge.Approve:
+		return s.settleApproval(ctx, w)
 	}
 	return Outcome{}, challenge.ErrNotFound
 }
@@ -48,7 +58,9 @@ func (s *Service) settle(ctx context.Context, w settling) (Outcome, error) {
 // settlement is what every success has in common.
 func (s *Service) settlement(w settling) (store.Settlement, error) {
 	c := w.paid.Challenge
-	out := store.Settlement{Tenant: c.Tenant, Handle: c.Handle, Now: w.now, Counter: c.Counter, GiveBack: keys(w.windows)}
+	out := store.Settlement{
+		Tenant: c.Tenant, Handle: c.Handle, Answered: w.answered, Now: w.now, Counter: c.Counter, GiveBack: keys(w.windows),
+	}
 	if w.verdict.OnceKey != "" {
 		out.Once = &store.Once{Key: subject(c.Tenant, c.Channel, w.verdict.OnceKey), ForgetAt: w.now.Add(24 * time.Hour)}
 	}
@@ -95,16 +107,20 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 	if !u.Active() {
 		return Outcome{}, challenge.ErrNotFound
 	}
-	if !w.paid.Verified {
-		proven := contact.Contact{Kind: c.Kind, Value: c.Destination}
-		st.Verify = &proven
-		st.Events = append(st.Events, s.event(w, u.ID, event.IdentifierVerified, "kind", string(c.Kind)))
+	if !w.paid.Verified && c.Destination != "" {
+		return s.settleClaim(ctx, w, st)
 	}
-	mine, due, err := s.secondFactorDue(ctx, u, c.Counter)
+	return s.welcomeBack(ctx, w, st)
+}
+
+// welcomeBack signs somebody known in, or lets them wait for a second factor.
+func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
+	u := *w.paid.User
+	mine, due, err := s.secondFactorDue(ctx, u, w.paid.Challenge.Counter)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if due {
+	if due && !s.Sessions.Trusts(u, w.in.Trusted, w.now) {
 		return s.waitForSecond(ctx, w, st, u, mine)
 	}
 	return s.startSession(ctx, w, st, user.Account{User: u}, []assurance.Evidence{w.evidence()})
@@ -142,37 +158,6 @@ func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settle
 		Status: FactorRequired, Pending: s.Sessions.PendingToken(u.Tenant, waiting.ID),
 		ExpiresIn: waiting.ExpiresAt.Sub(w.now), Devices: mine,
 	}, nil
-}
-
-// settleStranger makes a user of somebody whom nobody knew when the challenge
-// began. If they have become known since, they are signed in as who they are.
-func (s *Service) settleStranger(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
-	c := w.paid.Challenge
-	if p := s.Tenants.Policy(c.Tenant); !p.SignUp.Allowed || !p.SignUp.AutoCreate {
-		return Outcome{}, user.ErrNotAllowed
-	}
-	named := contact.Contact{Kind: c.Kind, Value: c.Destination}
-	u := user.User{ID: s.IDs.New(), Tenant: c.Tenant, Status: user.Active, Locale: c.Locale, CreatedAt: w.now}
-	account := user.Account{User: u, Identifiers: []user.Identifier{{
-		Contact: named, Tenant: c.Tenant, User: u.ID, VerifiedAt: w.now, CreatedAt: w.now,
-	}}}
-	fresh := st
-	fresh.NewUser = &account
-	fresh.Events = append(fresh.Events,
-		s.event(w, u.ID, event.UserCreated, "channel", c.Channel),
-		s.event(w, u.ID, event.IdentifierVerified, "kind", string(c.Kind)))
-	out, err := s.startSession(ctx, w, fresh, account, []assurance.Evidence{w.evidence()})
-	if !errors.Is(err, user.ErrTaken) {
-		out.NewUser = err == nil
-		return out, err
-	}
-	known, err := s.Store.Identify(ctx, c.Tenant, named)
-	if err != nil {
-		return Outcome{}, err
-	}
-	id, _ := known.Find(named.Kind)
-	w.paid.User, w.paid.Verified = &known.User, id.Verified()
-	return s.settleSignIn(ctx, w)
 }
 
 func (s *Service) startSession(ctx context.Context, w settling, st store.Settlement, account user.Account, all []assurance.Evidence) (Outcome, error) {

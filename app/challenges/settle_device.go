@@ -32,8 +32,20 @@ func (s *Service) settleSecondFactor(ctx context.Context, w settling) (Outcome, 
 	if w.via.Backup {
 		st.Events = append(st.Events, s.event(w, waiting.User, event.RecoveryCodeUsed, "device", c.Device))
 	}
+	if waiting.CreatedAt.Before(w.paid.User.ResetAt) || waiting.Step != session.Second {
+		return Outcome{}, session.ErrPendingInvalid
+	}
+	remember := s.Tenants.Policy(c.Tenant).TwoFactor.Remember
+	trust := w.in.Remember && remember > 0 && !w.via.Backup
+	if trust {
+		st.Events = append(st.Events, s.event(w, waiting.User, event.BrowserRemembered, "client", w.in.Client))
+	}
 	all := assurance.Merge(waiting.Evidence, w.evidence())
-	return s.startSession(ctx, w, st, user.Account{User: *w.paid.User}, all)
+	out, err := s.startSession(ctx, w, st, user.Account{User: *w.paid.User}, all)
+	if trust && err == nil {
+		out.Trusted, out.TrustedIn = s.Sessions.Trust(*w.paid.User, w.now), remember
+	}
+	return out, err
 }
 
 func (s *Service) settleStepUp(ctx context.Context, w settling) (Outcome, error) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/channel"
@@ -40,6 +41,17 @@ type Outcome struct {
 	ExpiresIn time.Duration
 	Devices   []device.Device // FactorRequired: what may be asked; DeviceConfirmed: the one
 	Recovery  []string        // DeviceConfirmed: shown once
+	Trusted   string          // SignedIn: token of this browser, if it is remembered from now on
+	TrustedIn time.Duration   // for how long
+
+	Channel     string            // Proven, Approved
+	Destination contact.Contact   // Proven
+	Unmasked    bool              // Proven: whether the caller may see all of Destination
+	Receipt     string            // Proven, Approved: signed
+	Change      *user.Change      // IdentifierChanged, IdentifierPending
+	Waiting     []string          // IdentifierPending: "new", "current"
+	Missing     []contact.Kind    // IdentifierRequired
+	Profile     map[string]string // IdentifierRequired: what is known already
 }
 
 // Status says what an outcome is.
@@ -51,12 +63,19 @@ const (
 	FactorRequired  Status = "factor_required"
 	DeviceConfirmed Status = "device_confirmed"
 	StillPending    Status = "pending"
+
+	Proven             Status = "verified"
+	IdentifierRequired Status = "identifier_required"
+	IdentifierChanged  Status = "identifier_changed"
+	IdentifierPending  Status = "identifier_pending"
+	ResetAllowed       Status = "password_reset_allowed"
+	Approved           Status = "approved"
 )
 
 func (s *Service) view(c challenge.Challenge) View {
 	now := s.Clock.Now()
 	v := View{
-		Handle: c.Handle, Purpose: c.Purpose, Channel: c.Channel, Status: c.At(now), Destination: c.Shown,
+		Handle: c.Handle, Purpose: c.Purpose, Channel: c.Channel, Status: shownAs(c.At(now)), Destination: c.Shown,
 		Prompt: promptOf(c), Delivery: c.Delivery, AttemptsLeft: c.Left(), SendsLeft: c.SendsLeft(),
 		ExpiresAt: c.ExpiresAt, ExpiresIn: max(0, c.ExpiresAt.Sub(now)),
 	}
@@ -73,14 +92,19 @@ func (s *Service) view(c challenge.Challenge) View {
 	return v
 }
 
+// shownAs is a status in the words of the contract: an answer that came by
+// another way is nobody's business but theirs who collect it.
+func shownAs(s challenge.Status) challenge.Status {
+	if s == challenge.Answered {
+		return challenge.Pending
+	}
+	return s
+}
+
 // promptOf reads back what the person is asked to do, without what was shown once.
 func promptOf(c challenge.Challenge) channel.Prompt {
 	if c.Format.Typed() {
-		shape := channel.Shape{Length: c.Format.Length(), Alphabet: channel.Crockford}
-		if c.Format == challenge.Digits(shape.Length) {
-			shape.Alphabet = channel.Digits
-		}
-		return channel.EnterCode(shape)
+		return channel.EnterCode(shapeOf(c.Format))
 	}
 	var p channel.Prompt
 	if json.Unmarshal(c.Prompt, &p) != nil {

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strings"
+	"time"
 
+	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/seal"
 )
 
@@ -18,6 +20,7 @@ import (
 const (
 	refreshKind = "csr_"
 	pendingKind = "csp_"
+	trustKind   = "cst_"
 	opaqueBytes = 1 + 16 + 4 + 32
 )
 
@@ -34,6 +37,22 @@ func (s *Service) refreshToken(tenant, id string, generation uint32) string {
 // PendingToken is the token of a sign-in that waits.
 func (s *Service) PendingToken(tenant, id string) string {
 	return s.opaque(pendingKind, seal.Pending, tenant, mark{id: id})
+}
+
+// Trust is the token of a browser that gave a second factor and is not asked for
+// one again. It lets nobody in by itself. It names the user and when it was made,
+// in whole seconds.
+func (s *Service) Trust(u user.User, now time.Time) string {
+	return s.opaque(trustKind, seal.Trust, u.Tenant, mark{u.ID, uint32(now.Unix())}) //nolint:gosec // until 2106
+}
+
+// Trusts reports whether the token is one that Trust made for this user, for as
+// long as the policy says, and not before everything of theirs was made worthless.
+func (s *Service) Trusts(u user.User, text string, now time.Time) bool {
+	m, ok := s.read(trustKind, seal.Trust, u.Tenant, text)
+	made := time.Unix(int64(m.generation), 0)
+	return ok && m.id == u.ID && !made.Before(u.ResetAt) && !made.After(now) &&
+		now.Before(made.Add(s.Tenants.Policy(u.Tenant).TwoFactor.Remember))
 }
 
 func (s *Service) opaque(kind string, l seal.Label, tenant string, m mark) string {

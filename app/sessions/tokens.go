@@ -1,12 +1,14 @@
 package sessions
 
 import (
+	"context"
 	"strconv"
 	"time"
 
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/token"
 )
 
@@ -53,6 +55,14 @@ func (s *Service) Begin(u user.User, evidence []assurance.Evidence, client strin
 		ID: s.IDs.New(), Tenant: u.Tenant, User: u.ID, Evidence: evidence, Client: client, Generation: 1,
 		RotatedAt: now, CreatedAt: now, ExpiresAt: now.Add(s.Tenants.Policy(u.Tenant).Tokens.Refresh),
 	}
+}
+
+// Join makes somebody a user who is signed in at once.
+func Join(ctx context.Context, tx store.Tx, account user.Account, one session.Session) error {
+	if err := tx.Users().Add(ctx, account); err != nil {
+		return err
+	}
+	return tx.Sessions().Add(ctx, one)
 }
 
 // Wait makes a sign-in that waits for a second factor. It is not stored yet.

@@ -98,3 +98,12 @@ func (b *Book) entry(slug string) Entry {
 	}
 	return b.entries[tenant.Default]
 }
+
+// Returns reports whether a browser may be sent to an address: see tenant.Tenant.
+func (b *Book) Returns(slug, address string) bool {
+	e, ok := b.entries[slug]
+	if !ok {
+		e = b.entries[tenant.Default]
+	}
+	return e.Tenant.Returns(address)
+}

@@ -71,6 +71,7 @@ const (
 	Code    Label = "code"    // one-time codes
 	Link    Label = "link"    // tokens of links and invitations
 	Pending Label = "pending" // pending tokens
+	Trust   Label = "trust"   // tokens of remembered browsers
 	Refresh Label = "refresh" // refresh tokens
 	Limit   Label = "limit"   // names of counters
 	Log     Label = "log"     // correlation of log lines without the value
@@ -79,7 +80,7 @@ const (
 )
 
 // Labels lists the labels whose keys an adapter should prepare.
-func Labels() []Label { return []Label{Code, Link, Pending, Refresh, Limit, Log, Body, Pepper} }
+func Labels() []Label { return []Label{Code, Link, Pending, Trust, Refresh, Limit, Log, Body, Pepper} }
 
 // Epochal reports whether raising the epoch makes the label's values worthless.
 // It does for whatever lets somebody in, because a restored back-up knows again
