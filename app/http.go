@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"log/slog"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,6 +17,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -31,6 +33,7 @@ type surface struct {
 	Loaded      Loaded
 	Challenges  *challenges.Service
 	Sessions    *sessions.Service
+	Programs    *keys.Service
 	Devices     *devices.Service
 	Accounts    *accounts.Service
 	Idempotency *idempotency.Service
@@ -40,6 +43,7 @@ type surface struct {
 	Keys        token.Publisher
 	Store       store.Store
 	IDs         portsystem.IDs
+	Random      io.Reader
 	Meter       *meter.Meter
 	Log         *slog.Logger
 	Dev         *dev
@@ -49,9 +53,9 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	ready := &readiness{}
 	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
 	api := fiberapi.New(fiberapi.Needs{
-		Challenges: s.Challenges, Sessions: s.Sessions, Devices: s.Devices, Accounts: s.Accounts,
+		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts,
 		Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
-		Address: address, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
+		Address: address, Random: s.Random, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
 		PublicURL: s.Loaded.PublicURL, Version: Version,
 	})
 	web := fiberkit.New(fiberkit.Options{

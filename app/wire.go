@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
@@ -25,11 +26,12 @@ import (
 	"github.com/countersign/countersign/app/events"
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/janitor"
+	"github.com/countersign/countersign/app/keys"
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
-	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/plugins/email"
 	"github.com/countersign/countersign/plugins/recovery"
 	"github.com/countersign/countersign/plugins/totp"
@@ -58,7 +60,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 		Channels(email.Plugin(), totp.Plugin(), recovery.Plugin()),
 		fx.Provide(
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newPublishing, meter.New, newComposer,
-			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes,
+			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
 			newDev, newServer,
 		),
@@ -129,8 +131,10 @@ func newContacts() contact.Parser {
 	return contact.Parser{NFKC: textnorm.NFKC, ToASCII: textnorm.NewDomains().ToASCII, E164: numbering.E164(phoneplan.New())}
 }
 
-func newCodes(ring *keyring.Ring, book *tenants.Book) *challenges.Codes {
-	return challenges.NewCodes(ring, book.Policy(tenant.Default).Challenge.Format)
+func newCodes(ring *keyring.Ring) *challenges.Codes { return challenges.NewCodes(ring) }
+
+func newLinks(l Loaded, ring *keyring.Ring, book *tenants.Book) challenges.Links {
+	return challenges.Links{Deriver: ring, Tenants: book, Base: strings.TrimSuffix(l.PublicURL, "/")}
 }
 
 // parts are what most use cases are made of.
@@ -165,10 +169,18 @@ func newSessions(p parts, signer token.Signer, reader token.Reader) *sessions.Se
 	})
 }
 
-func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher) *challenges.Service {
+func newKeys(p parts) *keys.Service {
+	return keys.New(keys.Needs{Store: p.Store, Clock: p.Clock, IDs: p.IDs, Random: p.Random})
+}
+
+func newNotices(p parts, d *delivery.Dispatcher) *notices.Service {
+	return notices.New(notices.Needs{Channels: p.Channels, Courier: d, IDs: p.IDs})
+}
+
+func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher, n *notices.Service, g *rules.Gate, links challenges.Links, signer token.Signer) *challenges.Service {
 	return challenges.New(challenges.Needs{
-		Store: p.Store, Channels: p.Channels, Sessions: s, Tenants: p.Tenants, Contacts: p.Contacts, Sealer: p.Ring,
-		Codes: p.Codes, Courier: d, Clock: p.Clock, IDs: p.IDs, Random: p.Random, Meter: p.Meter, Log: p.Log,
+		Store: p.Store, Channels: p.Channels, Sessions: s, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
+		Notices: n, Sealer: p.Ring, Signer: signer, Codes: p.Codes, Links: links, Courier: d, Clock: p.Clock, IDs: p.IDs, Random: p.Random, Meter: p.Meter, Log: p.Log,
 	})
 }
 

@@ -34,6 +34,7 @@ type identifierBody struct {
 	Kind     string `json:"kind" enum:"email,phone,username"`
 	Value    string `json:"value"`
 	Verified bool   `json:"verified"`
+	Pending  string `json:"pending_value,omitempty" doc:"What it becomes once everything is proven that must be."`
 }
 
 // changeBody is what people may change of themselves.

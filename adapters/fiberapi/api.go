@@ -4,6 +4,7 @@ package fiberapi
 
 import (
 	"context"
+	"io"
 	"strings"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -25,6 +27,7 @@ import (
 type Needs struct {
 	Challenges  *challenges.Service
 	Sessions    *sessions.Service
+	Programs    *keys.Service
 	Devices     *devices.Service
 	Accounts    *accounts.Service
 	Idempotency *idempotency.Service
@@ -33,6 +36,7 @@ type Needs struct {
 	Locales     message.Composer
 	Keys        token.Publisher
 	Address     *fiberkit.Resolver
+	Random      io.Reader
 	QR          func(content string) (svg string, err error)
 	Ready       func(ctx context.Context) map[string]error // by dependency; nil: works
 	Brand       string                                     // what people call this deployment
@@ -46,6 +50,7 @@ type API struct {
 
 	operations []operation
 	described  func() (description, error) // made when somebody first asks
+	links      func() (linkPages, error)   // likewise
 }
 
 // description is what the API says about itself.
@@ -62,6 +67,7 @@ func New(n Needs) *API {
 	a := &API{Needs: n}
 	a.operations = a.table()
 	a.described = sync.OnceValues(a.describe)
+	a.links = sync.OnceValues(readLinkPages)
 	return a
 }
 
@@ -86,7 +92,7 @@ func (a *API) Document() ([]byte, error) {
 func (a *API) table() []operation {
 	var all []operation
 	for _, part := range [][]operation{
-		a.challengeOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
+		a.challengeOperations(), a.signInOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
 		a.sessionOperations(), a.publicOperations(),
 	} {
 		all = append(all, part...)

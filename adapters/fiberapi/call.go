@@ -13,7 +13,9 @@ import (
 
 	"github.com/countersign/countersign/adapters/fiberkit"
 	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/sessions"
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/session"
@@ -29,6 +31,10 @@ type call struct {
 	tenant  string
 	user    *sessions.Caller
 	pending *session.SignIn
+	key     *apikey.Key
+
+	status int    // of success, if it is not the operation's
+	media  string // likewise
 }
 
 // pendingPrefix begins every pending token.
@@ -46,16 +52,24 @@ func (c *call) identify(who caller) (err error) {
 	}
 	text := fiberkit.Bearer(c.Ctx)
 	switch {
-	case text == "" && who == person:
+	case text == "" && (who == person || who == waiting || who == program):
 		return session.ErrUnauthenticated
 	case text == "" && c.Get(fiber.HeaderAuthorization) != "":
 		return session.ErrInvalid
 	case text == "":
 		return nil
-	case who == anyone && strings.HasPrefix(text, pendingPrefix):
-		waiting, err := c.api.Sessions.Pending(c.ctx, c.tenant, text)
-		c.pending = &waiting
+	case (who == anyone || who == waiting) && strings.HasPrefix(text, pendingPrefix):
+		waits, err := c.api.Sessions.Pending(c.ctx, c.tenant, text)
+		c.pending = &waits
 		return err
+	case who == waiting:
+		return session.ErrPendingInvalid
+	case (who == anyone || who == program) && strings.HasPrefix(text, keys.Prefix):
+		key, err := c.api.Programs.Authenticate(c.ctx, c.tenant, text)
+		c.key = &key
+		return err
+	case who == program:
+		return apikey.ErrInvalid
 	}
 	user, err := c.api.Sessions.Authenticate(c.ctx, c.tenant, text)
 	c.user = &user
@@ -79,6 +93,8 @@ func (c *call) name() string {
 		return "user " + c.user.User.ID
 	case c.pending != nil:
 		return "pending " + c.pending.ID
+	case c.key != nil:
+		return "key " + c.key.ID
 	}
 	return "address " + c.address()
 }

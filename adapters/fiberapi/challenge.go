@@ -7,10 +7,12 @@ import (
 
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -23,11 +25,14 @@ func (a *API) challengeOperations() []operation {
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/challenges", id: "startChallenge", tag: challengeTag, caller: anyone, status: fiber.StatusAccepted,
 			summary: "Ask somebody to prove something",
-			about: "`sign_in` needs no credential and `to`. `second_factor` needs a pending token and `device_id`. `step_up` needs an access token and either.\n\n" +
+			about: "`sign_in` needs no credential and `to`, and so does `reset_password`. `second_factor` needs a pending token and `device_id`. " +
+				"`step_up` needs an access token and either. `verify` proves an address for a caller with an API key; no account is involved. " +
+				"`approve` asks to agree to `detail`, which is shown word for word.\n\n" +
 				"Whether somebody is known here cannot be told from the answer, nor from anything that follows until a right code is given.",
 			faults: []*fault.Error{
 				challenges.ErrRequest, challenges.ErrAmbiguous, challenges.ErrUnavailable, channels.ErrNotConfigured, device.ErrNotFound,
-				limit.ErrExceeded, limit.ErrCooldown, session.ErrPendingInvalid, session.ErrPendingExpired,
+				limit.ErrExceeded, limit.ErrCooldown, session.ErrPendingInvalid, session.ErrPendingExpired, rule.ErrBlocked,
+				challenges.ErrUnauthorized, session.ErrUnauthenticated, apikey.ErrScope,
 			},
 		}, a.start),
 		handle(operation{
@@ -43,14 +48,15 @@ func (a *API) challengeOperations() []operation {
 			},
 		}, a.resend),
 		handle(operation{
-			method: fiber.MethodPost, path: "/v1/challenges/{id}/verify", id: "verifyChallenge", tag: challengeTag, caller: public, status: fiber.StatusOK,
+			method: fiber.MethodPost, path: "/v1/challenges/{id}/verify", id: "verifyChallenge", tag: challengeTag, caller: anyone, status: fiber.StatusOK,
 			summary: "Answer a challenge",
 			about: "`{}` asks whether anything has happened meanwhile, and costs no attempt. Refusals come in this order: `malformed_code`, " +
 				"`challenge_not_found`, `challenge_exhausted`, `challenge_expired`, `device_locked` or `rate_limited`, and only then is the answer evaluated.",
 			faults: []*fault.Error{
 				challenge.ErrMalformed, challenge.ErrNotFound, challenge.ErrExhausted, challenge.ErrExpired, limit.ErrLocked, limit.ErrExceeded,
 				challenge.ErrWrong, challenges.ErrUnavailable, channels.ErrNotConfigured, store.ErrOnce, device.ErrUsed, user.ErrNotAllowed,
-				session.ErrPendingInvalid, session.ErrPendingExpired, session.ErrRevoked,
+				session.ErrPendingInvalid, session.ErrPendingExpired, session.ErrRevoked, challenges.ErrRequest, challenge.ErrLinkUsed,
+				challenge.ErrLinkExpired, user.ErrTaken, user.ErrNothing,
 			},
 		}, a.verify),
 		handle(operation{
@@ -61,9 +67,15 @@ func (a *API) challengeOperations() []operation {
 }
 
 func (a *API) start(c *call, in startBody) (challengeBody, error) {
+	browser, err := c.browser()
+	if err != nil {
+		return challengeBody{}, err
+	}
 	view, err := a.Challenges.Start(c.ctx, challenges.StartInput{
 		Tenant: c.tenant, Purpose: challenge.Purpose(in.Purpose), To: in.To, Channel: in.Channel, Device: in.DeviceID,
-		Locale: c.asked(in.Locale), Prefers: c.locale(""), Client: c.client(), Address: c.address(), Pending: c.pending, Caller: c.user,
+		Locale: c.asked(in.Locale), Prefers: c.locale(""), Client: c.client(), Address: c.address(), IP: a.Address.Client(c.Ctx),
+		Pending: c.pending, Caller: c.user, Key: c.key, Detail: facts(in.Detail), ReturnTo: in.ReturnTo, Metadata: in.Metadata,
+		Browser: browser,
 	})
 	if err != nil {
 		return challengeBody{}, err
@@ -110,7 +122,8 @@ func (a *API) verify(c *call, in verifyBody) (outcomeBody, error) {
 		return outcomeBody{}, err
 	}
 	done, err := a.Challenges.Answer(c.ctx, challenges.AnswerInput{
-		Tenant: c.tenant, Handle: handle, Code: typed, Data: json.RawMessage(in.Data), Client: c.client(), Address: c.address(),
+		Tenant: c.tenant, Handle: handle, Code: typed, Data: json.RawMessage(in.Data), Link: in.LinkToken, Detail: facts(in.Detail),
+		Client: c.client(), Address: c.address(), Key: c.key, Trusted: in.TrustedBrowser, Remember: in.RememberBrowser,
 	})
 	if err != nil {
 		return outcomeBody{}, err

@@ -5,15 +5,36 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/challenges"
+	"github.com/countersign/countersign/domain/challenge"
 )
 
 // startBody is the wish to prove something.
 type startBody struct {
-	Purpose  string `json:"purpose,omitempty" enum:"sign_in,second_factor,step_up" doc:"What the answer will be good for; sign_in if left out."`
-	To       string `json:"to,omitempty" doc:"Whom to ask: an e-mail address, a phone number or a user name. Either this or device_id." example:"ada@example.com"`
-	Channel  string `json:"channel,omitempty" doc:"By which channel; if left out, the best one for that kind of address." example:"email"`
-	DeviceID string `json:"device_id,omitempty" doc:"Which of the caller's own devices to ask: for second_factor and step_up."`
-	Locale   string `json:"locale,omitempty" doc:"BCP 47 tag of the language to write in." example:"de"`
+	Purpose  string            `json:"purpose,omitempty" enum:"sign_in,verify,second_factor,step_up,reset_password,approve" doc:"What the answer will be good for; sign_in if left out."`
+	To       string            `json:"to,omitempty" doc:"Whom to ask: an e-mail address, a phone number or a user name. Either this or device_id." example:"ada@example.com"`
+	Channel  string            `json:"channel,omitempty" doc:"By which channel; if left out, the best one for that kind of address." example:"email"`
+	DeviceID string            `json:"device_id,omitempty" doc:"Which of the caller's own devices to ask: for second_factor and step_up."`
+	Locale   string            `json:"locale,omitempty" doc:"BCP 47 tag of the language to write in." example:"de"`
+	ReturnTo string            `json:"return_to,omitempty" doc:"sign_in: where a browser goes after the link in the message: a path of this site, or an address at a configured origin." example:"/orders/7"`
+	Detail   []factBody        `json:"detail,omitempty" maxItems:"6" nullable:"false" doc:"approve: what is agreed to, shown word for word."`
+	Metadata map[string]string `json:"metadata,omitempty" doc:"The caller's own; handed on with events of verify and approve. At most 16 entries."`
+}
+
+// factBody is one line of what is approved.
+type factBody struct {
+	Label string `json:"label" maxLength:"160" example:"Amount"`
+	Value string `json:"value" maxLength:"480" example:"120.00 EUR"`
+}
+
+func facts(in []factBody) []challenge.Fact {
+	if in == nil {
+		return nil
+	}
+	out := make([]challenge.Fact, len(in))
+	for i, f := range in {
+		out[i] = challenge.Fact(f)
+	}
+	return out
 }
 
 // resendBody says how another message should go out.
@@ -24,14 +45,18 @@ type resendBody struct {
 // verifyBody is an answer. Without any member it asks whether anything has
 // happened meanwhile.
 type verifyBody struct {
-	Code code   `json:"code,omitzero" doc:"The code as it was typed. A space or hyphen between two characters does not matter."`
-	Data object `json:"data,omitempty" doc:"The response of a browser or a device."`
+	Code            code       `json:"code,omitzero" doc:"The code as it was typed. A space or hyphen between two characters does not matter."`
+	Data            object     `json:"data,omitempty" doc:"The response of a browser or a device."`
+	LinkToken       string     `json:"link_token,omitempty" doc:"The token of the link in the message: what follows the last slash."`
+	Detail          []factBody `json:"detail,omitempty" maxItems:"6" nullable:"false" doc:"approve: what the caller believes is agreed to. If it is not what was shown, the challenge ends."`
+	RememberBrowser bool       `json:"remember_browser,omitempty" doc:"second_factor: whether this browser is not asked for one again for some time."`
+	TrustedBrowser  string     `json:"trusted_browser,omitempty" doc:"sign_in: the token of a browser that was remembered."`
 }
 
 // challengeBody is a challenge as its holder may see it.
 type challengeBody struct {
 	ID           string     `json:"id" doc:"Unguessable: whoever holds it may answer. Do not log it."`
-	Purpose      string     `json:"purpose" enum:"sign_in,second_factor,step_up,enroll"`
+	Purpose      string     `json:"purpose" enum:"sign_in,verify,second_factor,step_up,enroll,change_identifier,reset_password,approve"`
 	Channel      string     `json:"channel" doc:"The channel that judges the answer."`
 	Status       string     `json:"status" enum:"pending,verified,exhausted,expired,cancelled"`
 	Destination  string     `json:"destination,omitempty" doc:"Masked address that the message goes to; absent if nothing is sent."`

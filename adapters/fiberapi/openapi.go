@@ -88,6 +88,10 @@ func (w *writer) operation(o operation) *huma.Operation {
 		}
 	}
 	op.Responses[strconv.Itoa(o.status)] = w.success(o)
+	if o.page && o.method == fiber.MethodPost {
+		op.Responses[strconv.Itoa(fiber.StatusSeeOther)] = &huma.Response{Description: "The browser is sent on."}
+		op.Responses[strconv.Itoa(o.status)].Content[fiber.MIMEApplicationJSON] = &huma.MediaType{Schema: w.registry.Schema(reflect.TypeFor[outcomeBody](), true, "")}
+	}
 	for status, codes := range refusals(o) {
 		op.Responses[strconv.Itoa(status)] = w.refusal(status, codes)
 	}
@@ -145,8 +149,13 @@ func refusals(o operation) map[int][]string {
 	if o.caller != nobody {
 		all = append(all, tenant.ErrUnknown, store.ErrUnavailable)
 	}
-	if o.caller == person || o.caller == anyone {
+	switch o.caller {
+	case person, anyone, waiting, program:
 		all = append(all, session.ErrUnauthenticated, session.ErrInvalid, session.ErrRevoked)
+	case nobody, public:
+	}
+	if o.caller == anyone || o.caller == waiting {
+		all = append(all, session.ErrPendingInvalid, session.ErrPendingExpired)
 	}
 	if o.fresh {
 		all = append(all, session.ErrStepUp)

@@ -2,7 +2,7 @@ package fiberapi
 
 import (
 	"net/http"
-	"strings"
+	"regexp"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -20,8 +20,8 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 	}
 	return map[string]*huma.SecurityScheme{
 		accessScheme:  bearer("JWT", "The access_token of somebody who is signed in."),
-		pendingScheme: bearer("csp_…", "The pending_token of a sign-in that waits for a second factor."),
-		keyScheme:     bearer("csk_…", "An API key of a server. No operation takes one yet."),
+		pendingScheme: bearer("csp_…", "The pending_token of a sign-in that waits: for a second factor, a new password, a missing identifier."),
+		keyScheme:     bearer("csk_…", "An API key of another program; made with: countersign apikey new."),
 	}
 }
 
@@ -31,7 +31,11 @@ func security(who caller) []map[string][]string {
 	case person:
 		return []map[string][]string{{accessScheme: {}}}
 	case anyone:
-		return []map[string][]string{{}, {pendingScheme: {}}, {accessScheme: {}}}
+		return []map[string][]string{{}, {pendingScheme: {}}, {accessScheme: {}}, {keyScheme: {}}}
+	case waiting:
+		return []map[string][]string{{pendingScheme: {}}}
+	case program:
+		return []map[string][]string{{keyScheme: {}}}
 	case nobody, public:
 	}
 	return []map[string][]string{}
@@ -55,8 +59,8 @@ func sharedParameters() map[string]*huma.Param {
 
 func parameters(o operation) []*huma.Param {
 	var out []*huma.Param
-	if strings.Contains(o.path, "{id}") {
-		out = append(out, &huma.Param{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+	for _, name := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(o.path, -1) {
+		out = append(out, &huma.Param{Name: name[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
 	}
 	for _, q := range o.query {
 		s := &huma.Schema{Type: huma.TypeString}

@@ -16,10 +16,12 @@ import (
 type caller int
 
 const (
-	nobody caller = iota // no tenant, no credential: it is about the deployment
-	public               // no credential is looked at
-	anyone               // without a credential, or with a pending or an access token
-	person               // with an access token
+	nobody  caller = iota // no tenant, no credential: it is about the deployment
+	public                // no credential is looked at
+	anyone                // without a credential, or with a pending token, an access token or an API key
+	waiting               // with a pending token
+	person                // with an access token
+	program               // with an API key
 )
 
 // operation is one row of the table that everything is made of.
@@ -33,6 +35,7 @@ type operation struct {
 	caller  caller
 	fresh   bool // may ask for a step-up
 	form    bool // also reads application/x-www-form-urlencoded
+	page    bool // answers a browser: with a page, whatever the status, or by sending it on
 	status  int  // of success
 	media   string
 	cache   string // Cache-Control of success; "" is no-store
@@ -87,15 +90,33 @@ func (a *API) handler(o operation) fiber.Handler {
 		if err := c.identify(o.caller); err != nil {
 			return err
 		}
-		if key := f.Get("Idempotency-Key"); key != "" && o.method == fiber.MethodPost {
+		if key := f.Get("Idempotency-Key"); key != "" && o.method == fiber.MethodPost && !o.page {
 			return a.once(c, o, key)
 		}
 		body, err := o.serve(c)
+		if to, ok := errors.AsType[seeOther](err); ok {
+			f.Set(fiber.HeaderLocation, string(to))
+			return f.SendStatus(fiber.StatusSeeOther)
+		}
 		if err != nil {
 			return demand(f, err)
 		}
+		if o.page {
+			o.media, o.status = firstText(c.media, o.media), max(c.status, o.status)
+			f.Status(o.status).Set(fiber.HeaderContentType, o.media)
+			return f.Send(body)
+		}
 		return send(f, o, idempotency.Answer{Status: o.status, Body: body})
 	}
+}
+
+func firstText(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
 }
 
 // once answers a request that names itself. Refusals are remembered like

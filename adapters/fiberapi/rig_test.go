@@ -31,10 +31,13 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/keys"
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/policy"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/plugins/recovery"
 	"github.com/countersign/countersign/plugins/totp"
@@ -86,6 +89,11 @@ func (p *post) Take(in store.Parcel) {
 	p.sent[in.Challenge.Handle] = parcel{code, in.Challenge.Destination, in.Challenge.Locale, in.Challenge.Client}
 }
 
+// open serves everybody.
+type open struct{}
+
+func (open) Serve(string, rule.Asked) error { return nil }
+
 type silent struct{}
 
 func (silent) Validate() error { return nil }
@@ -108,9 +116,11 @@ type rig struct {
 	clock *hands
 	post  *post
 	store *memstore.Store
-	log   *bytes.Buffer
-	down  error // of the dependency "storage"
-	valid *contract
+
+	programs *keys.Service
+	log      *bytes.Buffer
+	down     error // of the dependency "storage"
+	valid    *contract
 }
 
 // newRig makes one; closed is a tenant that nobody can sign up to.
@@ -129,7 +139,7 @@ func newRig(t *testing.T, tune ...func(*policy.Policy)) *rig {
 		tenants.Entry{Tenant: tenant.Tenant{Slug: "closed", Origins: []string{"https://closed.example.com", "http://plain.example.com:8080"}}, Policy: shut},
 	)
 	ring := must(keyring.Ephemeral(rand.Reader, r.clock.Now()))(t)
-	r.post = &post{codes: challenges.NewCodes(ring, p.Challenge.Format), sent: map[string]parcel{}}
+	r.post = &post{codes: challenges.NewCodes(ring), sent: map[string]parcel{}}
 	r.app = fiberkit.New(fiberkit.Options{
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Docs: publicURL,
 		NewID: system.NewIDs(nil).New, Now: r.clock.Now,
@@ -162,16 +172,18 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	who := sessions.New(sessions.Needs{
 		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book,
 	})
+	r.programs = keys.New(keys.Needs{Store: r.store, Clock: r.clock, IDs: ids, Random: rand.Reader})
 	asks := challenges.New(challenges.Needs{
-		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Sealer: ring, Codes: r.post.codes,
-		Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
+		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: open{}, Sealer: ring, Signer: jwt,
+		Notices: notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids}), Codes: r.post.codes,
+		Links: challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}, Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
 	})
 	return fiberapi.Needs{
-		Challenges: asks, Sessions: who,
+		Challenges: asks, Sessions: who, Programs: r.programs,
 		Devices:     devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Clock: r.clock, IDs: ids}),
 		Accounts:    accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Clock: r.clock, IDs: ids}),
 		Idempotency: idempotency.New(idempotency.Needs{Store: r.store, Sealer: ring, Clock: r.clock}),
-		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver(nil), QR: qrcode.SVG,
+		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver(nil), Random: rand.Reader, QR: qrcode.SVG,
 		Ready: func(context.Context) map[string]error { return map[string]error{"storage": r.down} },
 		Brand: "Example", PublicURL: publicURL, Version: "test",
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
@@ -29,6 +30,7 @@ type Needs struct {
 	Tenants  *tenants.Book
 	Contacts contact.Parser
 	Gate     Gate
+	Notices  *notices.Service
 	Sealer   seal.Sealer
 	Signer   token.Signer
 	Codes    *Codes

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -72,7 +74,10 @@ func (s *Service) settleChange(ctx context.Context, w settling) (Outcome, error)
 		return s.change(ctx, tx, w, ch)
 	}
 	err = s.Store.Settle(ctx, st)
-	if errors.Is(err, user.ErrTaken) {
+	switch {
+	case err == nil:
+		s.Notices.Wake()
+	case errors.Is(err, user.ErrTaken):
 		err = errors.Join(err, s.dropChange(ctx, w))
 	}
 	return out, err
@@ -108,7 +113,7 @@ func (s *Service) change(ctx context.Context, tx store.Tx, w settling, ch user.C
 	if had && old.Contact != ch.Contact {
 		facts = append(facts, s.event(w, ch.User, event.IdentifierChanged, "kind", string(ch.Kind)))
 		if old.Verified() {
-			if err := s.moved(ctx, tx, w, u, old); err != nil {
+			if err := s.moved(ctx, tx, w, moving{u, old, ch}); err != nil {
 				return err
 			}
 		}
@@ -136,17 +141,29 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, w settling, ch user
 	return tx.Journal().Record(ctx, s.event(w, other.User, event.IdentifierRemoved, "kind", string(ch.Kind), "why", "proven_by_another"))
 }
 
+// moving is somebody whose proven address was replaced.
+type moving struct {
+	user.Account
+	old user.Identifier
+	to  user.Change
+}
+
 // moved is what follows when a proven address was replaced: whatever is under way
 // to the old one is worthless, other sessions end, and the old address is told.
-func (s *Service) moved(ctx context.Context, tx store.Tx, w settling, a user.Account, old user.Identifier) error {
+func (s *Service) moved(ctx context.Context, tx store.Tx, w settling, a moving) error {
 	a.User.ResetAt = w.now
 	if err := tx.Users().Save(ctx, a.User); err != nil {
 		return err
 	}
-	_, err := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{
+	if _, err := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{
 		Tenant: a.Tenant, User: a.ID, Except: w.paid.Challenge.Session, Reason: session.Moved, Now: w.now,
+	}); err != nil {
+		return err
+	}
+	return s.Notices.Tell(ctx, tx, notices.Telling{
+		Account: a.Account, Kind: message.IdentifierChanged, To: a.old.Contact, Client: w.in.Client, Now: w.now,
+		Data: map[string]string{"kind": string(a.old.Kind), "value": a.to.Mask()},
 	})
-	return err
 }
 
 // dropChange forgets a change to an address that somebody else has proven.

@@ -110,4 +110,6 @@ func (s *Service) settled(ctx context.Context, w settling) error {
 }
 
 // expires is how long a waiting sign-in is good for from now.
-func expires(waiting session.SignIn, now time.Time) time.Duration { return max(0, waiting.ExpiresAt.Sub(now)) }
+func expires(waiting session.SignIn, now time.Time) time.Duration {
+	return max(0, waiting.ExpiresAt.Sub(now))
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
@@ -11,6 +12,7 @@ import (
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -99,7 +101,13 @@ func (s *Service) forgetPassword(w settling, account user.Account) func(context.
 		if err := tx.Passwords().Delete(ctx, account.Tenant, account.ID); err != nil {
 			return err
 		}
-		return tx.Journal().Record(ctx, s.event(w, account.ID, event.PasswordForgotten))
+		if err := tx.Journal().Record(ctx, s.event(w, account.ID, event.PasswordForgotten)); err != nil {
+			return err
+		}
+		return s.Notices.Tell(ctx, tx, notices.Telling{
+			Account: account, Kind: message.PasswordForgotten, To: contact.Contact{Kind: w.paid.Challenge.Kind, Value: w.paid.Challenge.Destination},
+			Client: w.in.Client, Now: w.now,
+		})
 	}
 }
 
