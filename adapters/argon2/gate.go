@@ -25,7 +25,7 @@ func newGate(slots, queue int) gate {
 // when too many wait already, and when ctx ends first.
 func (g gate) enter(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return password.ErrBusy.Because(ctx.Err())
+		return password.ErrBusy.Retry(soon).Because(ctx.Err())
 	}
 	select {
 	case g.places <- struct{}{}:
@@ -37,7 +37,7 @@ func (g gate) enter(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		<-g.places
-		return password.ErrBusy.Because(ctx.Err())
+		return password.ErrBusy.Retry(soon).Because(ctx.Err())
 	}
 }
 
