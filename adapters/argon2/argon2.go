@@ -164,7 +164,7 @@ func (h *Hasher) Compare(ctx context.Context, hash domain.Hash, text string) (sa
 
 // secret is what was hashed in place of the text under a key, and the key that
 // is active. It is not ok if there was a pepper and it is gone, or there was none
-// and should have been; then it took as long.
+// and should have been (no root key is number 0); then it took as long.
 func (h *Hasher) secret(key seal.KeyID, text string) (secret []byte, active seal.KeyID, ok bool) {
 	secret = []byte(h.normalize(text))
 	if h.pepper == nil {
@@ -175,7 +175,7 @@ func (h *Hasher) secret(key seal.KeyID, text string) (secret []byte, active seal
 	if err != nil {
 		return now[:], active, false
 	}
-	return then[:], active, key != 0
+	return then[:], active, true
 }
 
 func (h *Hasher) derive(p phc, secret []byte, length uint32) []byte {

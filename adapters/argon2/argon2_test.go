@@ -169,6 +169,15 @@ func TestNoMoreHashesAreMadeAtOnceThanSlots(t *testing.T) {
 	}
 }
 
+// What nobody's password is compared with is known: nothing may be equal to it.
+func TestNothingIsThePasswordOfNobody(t *testing.T) {
+	h := must[*argon2.Hasher](t)(argon2.New(argon2.Config{Random: rand.Reader, Cost: cheap}))
+	h.Watch(func(hash func() []byte) []byte { return make([]byte, len(hash())) })
+	if same, _, err := h.Compare(t.Context(), "", "x"); err != nil || same {
+		t.Errorf("same %t, error %v", same, err)
+	}
+}
+
 func TestCostsOutOfBoundsAreRefused(t *testing.T) {
 	for _, c := range []argon2.Config{
 		{Random: rand.Reader, Cost: argon2.Cost{Memory: 65537, Passes: 1, Lanes: 1}},
