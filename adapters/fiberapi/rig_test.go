@@ -69,11 +69,12 @@ func (h *hands) advance(d time.Duration) {
 // post is a courier that delivers at once: it keeps the code of each challenge.
 type post struct {
 	codes *challenges.Codes
+	links challenges.Links
 	mu    sync.Mutex
 	sent  map[string]parcel // by handle
 }
 
-type parcel struct{ code, to, locale, client string }
+type parcel struct{ code, to, locale, client, link string }
 
 func (p *post) Reserve(*store.Message, time.Time) bool { return true }
 func (p *post) Release()                               {}
@@ -86,7 +87,8 @@ func (p *post) Take(in store.Parcel) {
 	code, _ := p.codes.Of(in.Challenge)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent[in.Challenge.Handle] = parcel{code, in.Challenge.Destination, in.Challenge.Locale, in.Challenge.Client}
+	link, _ := p.links.Of(in.Challenge)
+	p.sent[in.Challenge.Handle] = parcel{code, in.Challenge.Destination, in.Challenge.Locale, in.Challenge.Client, link}
 }
 
 // open serves everybody.
@@ -173,10 +175,11 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book,
 	})
 	r.programs = keys.New(keys.Needs{Store: r.store, Clock: r.clock, IDs: ids, Random: rand.Reader})
+	r.post.links = challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}
 	asks := challenges.New(challenges.Needs{
 		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: open{}, Sealer: ring, Signer: jwt,
 		Notices: notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids}), Codes: r.post.codes,
-		Links: challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}, Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
+		Links: r.post.links, Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
 	})
 	return fiberapi.Needs{
 		Challenges: asks, Sessions: who, Programs: r.programs,
