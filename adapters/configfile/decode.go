@@ -137,7 +137,7 @@ func unknownHint(key string, fields []field) string {
 			names = append(names, f.name+fileSuffix)
 		}
 	}
-	if hint := didYouMean(key, names); hint != "" {
+	if hint := DidYouMean(key, names); hint != "" {
 		return hint
 	}
 	for _, f := range fields {

@@ -98,6 +98,24 @@ func TestEnvironmentReachesNestedValuesListsAndMaps(t *testing.T) {
 	equal(t, "workers", c.Workers, 3)
 }
 
+func TestEnvironmentReachesIntoItemsThatAreThere(t *testing.T) {
+	const file = "tenants: [{ slug: a }, { slug: b }]\n"
+	c, l := load(t, source(file, "COUNTERSIGN_TENANTS_1_SLUG=c"))
+	equal(t, "first", c.Tenants[0].Slug, "a")
+	equal(t, "second", c.Tenants[1].Slug, "c")
+	e, _ := l.Explain("tenants[1].slug")
+	equal(t, "source", e.Source, "environment COUNTERSIGN_TENANTS_1_SLUG")
+	for name, hint := range map[string]string{
+		"COUNTERSIGN_TENANTS_2_SLUG": "", "COUNTERSIGN_TENANTS_01_SLUG": "", "COUNTERSIGN_TENANTS_-1_SLUG": "", "COUNTERSIGN_TENANTS_0": "",
+		"COUNTERSIGN_TENANTS_1_SLOG": "Did you mean COUNTERSIGN_TENANTS_1_SLUG?",
+	} {
+		got := problems(t, source(file, name+"=x"))
+		if !strings.HasPrefix(got, "environment "+name+": no such setting") || !strings.Contains(got, hint) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestForeignAndIgnoredVariablesAreLeftAlone(t *testing.T) {
 	src := source("", "COUNTERSIGN_TEST_DSN=x", "COUNTERSIGN_HOME=y", "OTHER_MODE=z", "COUNTERSIGN_=a")
 	src.IgnoreEnv = []string{"COUNTERSIGN_TEST_*", "COUNTERSIGN_HOME"}

@@ -111,6 +111,8 @@ func (o *overlay) find(t reflect.Type, n *node, rest string) (spot, bool) {
 		return spot{cost: costSection, section: true}, true
 	case t.Kind() == reflect.Map:
 		return o.findSplit(t.Elem(), n, rest, costEntry)
+	case t.Kind() == reflect.Slice:
+		return o.findItem(t.Elem(), n, rest)
 	case t.Kind() == reflect.Struct:
 		return o.findField(t, n, rest)
 	}
@@ -151,6 +153,19 @@ func (o *overlay) findField(t reflect.Type, n *node, rest string) (best spot, ok
 	return best, ok
 }
 
+// findItem reads the rest of a name as an item of a list, by its place from 0.
+// Only items that are there can be changed.
+func (o *overlay) findItem(elem reflect.Type, n *node, rest string) (spot, bool) {
+	place, after, deeper := strings.Cut(rest, "_")
+	item := n.child(place)
+	if item == nil || !deeper {
+		return spot{}, false
+	}
+	s, found := o.find(elem, item, after)
+	s.keys = append([]string{place}, s.keys...)
+	return s, found
+}
+
 // findSplit tries every place at which the key of a map may end. Keys that are
 // there already cost nothing.
 func (o *overlay) findSplit(elem reflect.Type, n *node, rest string, cost int) (best spot, ok bool) {
@@ -180,14 +195,14 @@ func (o *overlay) findSplit(elem reflect.Type, n *node, rest string, cost int) (
 }
 
 // apply writes an override into the tree. It does nothing if something other
-// than a section is in the way: decoding will say so.
+// than a section or a list is in the way: decoding will say so.
 func (o *overlay) apply(s spot, v override) {
 	parent, n := o.root, o.root
 	for _, key := range s.keys {
 		if n.kind == nothing {
 			n.kind = section
 		}
-		if n.kind != section {
+		if n.kind != section && n.kind != list {
 			return
 		}
 		parent, n = n, n.child(key)
@@ -227,11 +242,15 @@ func (o *overlay) names(t reflect.Type, n *node, prefix string, depth int) []str
 	switch {
 	case depth > maxDepth:
 		return nil
-	case isScalar(t) || t.Kind() == reflect.Slice:
+	case isScalar(t) || t.Kind() == reflect.Slice && (isScalar(deref(t.Elem())) || n == nil):
 		return []string{strings.TrimSuffix(prefix, "_")}
 	}
 	var all []string
 	switch {
+	case t.Kind() == reflect.Slice:
+		for i, item := range n.items {
+			all = append(all, o.names(t.Elem(), item, prefix+strconv.Itoa(i)+"_", depth+1)...)
+		}
 	case t.Kind() == reflect.Map && n != nil:
 		for _, e := range n.entries {
 			all = append(all, o.names(t.Elem(), e.value, prefix+envName(e.key)+"_", depth+1)...)

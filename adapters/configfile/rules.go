@@ -30,7 +30,7 @@ func (d *decoder) inEnum(n *node, f field, path string) bool {
 	if len(f.enum) == 1 {
 		what = "expected " + f.enum[0]
 	}
-	d.add(n.at, path, what+", got "+strconv.Quote(n.text), didYouMean(n.text, f.enum))
+	d.add(n.at, path, what+", got "+strconv.Quote(n.text), DidYouMean(n.text, f.enum))
 	return false
 }
 

@@ -17,8 +17,9 @@ func closest(word string, candidates []string) string {
 	return found
 }
 
-// didYouMean is a hint, or nothing.
-func didYouMean(word string, candidates []string) string {
+// DidYouMean asks whether one of the candidates was meant by a word; it is empty if
+// none is near.
+func DidYouMean(word string, candidates []string) string {
 	if c := closest(word, candidates); c != "" {
 		return "Did you mean " + strconv.Quote(c) + "?"
 	}

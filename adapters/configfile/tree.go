@@ -47,7 +47,16 @@ func (n *node) child(key string) *node {
 			return e.value
 		}
 	}
+	if i, ok := n.index(key); ok {
+		return n.items[i]
+	}
 	return nil
+}
+
+// index reads a key as the place of an item of a list, from 0.
+func (n *node) index(key string) (int, bool) {
+	i, err := strconv.Atoi(key)
+	return i, err == nil && n.kind == list && i >= 0 && i < len(n.items) && strconv.Itoa(i) == key
 }
 
 // set puts a value under a key, in place of what is there.
@@ -71,13 +80,17 @@ func (n *node) remove(key string) {
 	}
 }
 
-// clone copies the sections of a tree, so that set and remove leave the
+// clone copies the sections and lists of a tree, so that set and remove leave the
 // original alone.
 func (n *node) clone() *node {
 	c := *n
 	c.entries = make([]entry, len(n.entries))
 	for i, e := range n.entries {
 		c.entries[i] = entry{e.key, e.value.clone()}
+	}
+	c.items = make([]*node, len(n.items))
+	for i, item := range n.items {
+		c.items[i] = item.clone()
 	}
 	return &c
 }
