@@ -33,6 +33,7 @@ type Config struct {
 	Channels       map[string]Channel `yaml:"channels" doc:"The ways of proving something, by the name that the API gives them."`
 	Policy         Policy             `yaml:"policy"`
 	Tenants        []Tenant           `yaml:"tenants" doc:"Sets of users that know nothing of each other, beside the default one."`
+	Webhooks       []Webhook          `yaml:"webhooks" doc:"Endpoints elsewhere that are told what happens, in the form of Standard Webhooks."`
 	Locales        Locales            `yaml:"locales"`
 	Log            Log                `yaml:"log"`
 }
@@ -93,6 +94,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, ch.check(id)...)
 	}
 	errs = append(errs, c.checkTenants()...)
+	errs = append(errs, c.checkWebhooks()...)
 	if c.Mode == Production {
 		errs = append(errs, c.checkProduction()...)
 	}

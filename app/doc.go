@@ -1,6 +1,6 @@
 // Package app puts Countersign together: it is the only package that knows
 // every part, and the only one that knows fx. Third parties call Main with
-// their own channels or storage:
+// their own channels, subscribers or storage:
 //
 //	func main() { app.Main(app.Channels(pager.Plugin())) }
 package app
@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/event"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -18,6 +19,13 @@ type Option = fx.Option
 // Channels adds channel plugins to those that are built in.
 func Channels(plugins ...channel.Plugin) Option {
 	return fx.Supply(fx.Annotate(plugins, fx.ResultTags(`group:"channels,flatten"`)))
+}
+
+// Subscribe adds listeners in this process, who hear of events as webhooks do:
+// at least once, in order for each person, also after a restart. Their names
+// last, and differ from each other's and the webhooks'.
+func Subscribe(listeners ...event.Listener) Option {
+	return fx.Supply(fx.Annotate(listeners, fx.ResultTags(`group:"listeners,flatten"`)))
 }
 
 // Store replaces the storage adapter. The argument is a constructor of a

@@ -17,6 +17,7 @@ import (
 
 	"github.com/countersign/countersign/adapters/meter"
 	"github.com/countersign/countersign/app/delivery"
+	"github.com/countersign/countersign/app/feed"
 	"github.com/countersign/countersign/app/janitor"
 	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/ports/store"
@@ -34,6 +35,7 @@ type works struct {
 	Loaded     Loaded
 	App        *fiber.App
 	Dispatcher *delivery.Dispatcher
+	Feed       *feed.Dispatcher
 	Janitor    *janitor.Janitor
 	Rules      *rules.Gate
 	Meter      *meter.Meter
@@ -45,7 +47,7 @@ type works struct {
 }
 
 // run hangs everything that goes on into the life of the process. What starts
-// last stops first: the API, the metrics, the dispatcher, and then (as fx has
+// last stops first: the API, the metrics, the dispatchers, and then (as fx has
 // seen them made) channels and storage.
 func run(lc fx.Lifecycle, w works) {
 	var background sync.WaitGroup
@@ -57,6 +59,7 @@ func run(lc fx.Lifecycle, w works) {
 			}
 			background.Go(func() { w.Rules.Run(ctx) })
 			background.Go(func() { w.Dispatcher.Run(ctx) })
+			background.Go(func() { w.Feed.Run(ctx) })
 			background.Go(func() { w.Janitor.Run(ctx) })
 			return nil
 		},
@@ -64,7 +67,8 @@ func run(lc fx.Lifecycle, w works) {
 			cancel()
 			stop, done := context.WithTimeout(stop, patience)
 			defer done()
-			w.Dispatcher.Stop(stop)
+			background.Go(func() { w.Dispatcher.Stop(stop) })
+			background.Go(func() { w.Feed.Stop(stop) })
 			background.Wait()
 			return nil
 		},
@@ -161,6 +165,7 @@ func (w works) gauges() {
 		}
 		return depth, oldest
 	}
+	w.feedGauges()
 	w.Meter.Gauge("countersign_outbox_depth", func() float64 { depth, _ := backlog(); return float64(depth) })
 	w.Meter.Gauge("countersign_outbox_oldest_age_seconds", func() float64 {
 		_, oldest := backlog()

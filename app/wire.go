@@ -10,7 +10,6 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
-	"github.com/countersign/countersign/adapters/auditlog"
 	"github.com/countersign/countersign/adapters/jwttoken"
 	"github.com/countersign/countersign/adapters/keyring"
 	"github.com/countersign/countersign/adapters/meter"
@@ -37,7 +36,6 @@ import (
 	"github.com/countersign/countersign/plugins/totp"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/numbering"
-	"github.com/countersign/countersign/ports/store"
 	portsystem "github.com/countersign/countersign/ports/system"
 	"github.com/countersign/countersign/ports/token"
 )
@@ -59,7 +57,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 		fx.Supply(l),
 		Channels(email.Plugin(), totp.Plugin(), recovery.Plugin()),
 		fx.Provide(
-			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newPublishing, meter.New, newComposer,
+			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
 			newDev, newServer,
@@ -110,12 +108,6 @@ func newIDs(random io.Reader) portsystem.IDs { return system.NewIDs(random) }
 func newTokens(l Loaded, ring *keyring.Ring, clock portsystem.Clock) (*jwttoken.Tokens, token.Signer, token.Reader, token.Publisher, error) {
 	t, err := jwttoken.New(jwttoken.Config{Keys: ring, Issuer: l.PublicURL, Audience: l.PublicURL, Now: clock.Now})
 	return t, t, t, t, err
-}
-
-// newPublishing lets the log hear of every fact. It wraps whatever store there
-// is, also somebody else's.
-func newPublishing(s store.Store, log *slog.Logger) *events.Publishing {
-	return events.Publish(s, auditlog.New(log), events.Audience{})
 }
 
 func newComposer(l Loaded) (message.Composer, error) {

@@ -31,13 +31,19 @@ func CheckURL(text string, allowPrivate bool) error {
 	return nil
 }
 
-// DefaultName names an endpoint by its host and a hash of the rest of its URL,
-// which may hold a secret.
+// DefaultName names an endpoint by its host and a hash of its URL, which may hold
+// a secret. It has letters, digits, dots and dashes, and is empty if text is no URL.
 func DefaultName(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(u.Port() + u.EscapedPath() + "?" + u.RawQuery))
-	return strings.ToLower(u.Hostname()) + "-" + hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256([]byte(strings.ToLower(u.Host) + u.EscapedPath() + "?" + u.RawQuery))
+	host := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(u.Hostname()))
+	return strings.TrimLeft(host+"-"+hex.EncodeToString(sum[:4]), ".-")
 }

@@ -264,11 +264,14 @@ func TestBadOptionsAreRefusedWithoutTheirSecrets(t *testing.T) {
 }
 
 func TestNamesLast(t *testing.T) {
-	const a = "example.com-b3c808fb" // if this changes, what waits in the queue is lost
+	const a = "example.com-4e44084b" // if this changes, what waits in the queue is lost
 	for _, same := range []string{"https://Example.com/hooks?token=sesame", "https://example.com/hooks?token=sesame"} {
 		if got := webhook.DefaultName(same); got != a {
 			t.Errorf("the name is %s", got)
 		}
+	}
+	if got := webhook.DefaultName("https://[::1]:8443/ä"); !strings.HasPrefix(got, "1-") || strings.ContainsAny(got, ":[]ä") {
+		t.Errorf("an odd host is called %s", got)
 	}
 	for _, other := range []string{"https://example.com/hooks", "https://example.com:444/hooks?token=sesame", "https://example.org/hooks?token=sesame"} {
 		if webhook.DefaultName(other) == a {

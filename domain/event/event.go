@@ -73,6 +73,12 @@ func Types() []Type {
 	}
 }
 
+// Group is the first part of the name: what it happened to.
+func (t Type) Group() string {
+	group, _, _ := strings.Cut(string(t), ".")
+	return group
+}
+
 // Matches reports whether the pattern means the type: its name, "user.*", or "*".
 func (t Type) Matches(pattern string) bool {
 	if group, ok := strings.CutSuffix(pattern, "*"); ok {
