@@ -5,14 +5,13 @@ package password
 import (
 	"context"
 
+	"github.com/countersign/countersign/domain/fault"
 	domain "github.com/countersign/countersign/domain/password"
-	"github.com/countersign/countersign/ports/store"
 )
 
 // ErrBusy means that as many passwords are being hashed as the machine can take.
-// It is given before anything is counted. To callers it is what any other thing
-// is that is out of reach for a moment, so it has the code of that.
-var ErrBusy = store.ErrUnavailable.Saying("Too many people are signing in by password at this moment. Try again soon.")
+// It is given before anything is counted.
+var ErrBusy = fault.New(fault.Unavailable, "storage_unavailable", "Too many people are signing in by password at this moment. Try again soon.")
 
 // Hasher hashes and compares passwords. Both cost memory and time on purpose, so
 // an adapter bounds how many run at once, and gives up with ErrBusy when the
