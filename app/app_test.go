@@ -16,6 +16,7 @@ import (
 
 	"github.com/countersign/countersign/adapters/memstore"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/password"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -56,6 +57,24 @@ func development(t *testing.T) Loaded {
 func TestTheCompositionIsWhole(t *testing.T) {
 	if err := fx.ValidateApp(composition(development(t), nil)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPasswordsAreHashedAndKnown(t *testing.T) {
+	var hasher password.Hasher
+	var common password.Common
+	if err := New(development(t), fx.Populate(&hasher, &common)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	hash, err := hasher.Hash(t.Context(), "caf\u00e9 au lait")
+	if err != nil || !strings.HasPrefix(string(hash), "$argon2id$v=19$m=19456,t=2,p=1,keyid=") {
+		t.Fatalf("hash %q, error %v", string(hash), err)
+	}
+	if same, stale, err := hasher.Compare(t.Context(), hash, "cafe\u0301 au lait"); err != nil || !same || stale {
+		t.Errorf("same %t, stale %t, error %v", same, stale, err)
+	}
+	if !common.Common("P@ssw0rd1") || common.Common("caf\u00e9 au lait") {
+		t.Error("what is common is not known")
 	}
 }
 

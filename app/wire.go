@@ -60,7 +60,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
-			newDev, newServer,
+			newHasher, newCommon, newDev, newServer,
 		),
 		fx.Options(opts...),
 		fx.Invoke(run),
