@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/session"
@@ -136,4 +137,10 @@ func (s *Store) Session(ctx context.Context, tenant, id string) (store.Signed, e
 func (s *Store) SignIn(ctx context.Context, tenant, id string) (session.SignIn, error) {
 	x, err := findSignIn(ctx, s.db.NewSelect(), tenant, id)
 	return x, failure("read sign-in", err)
+}
+
+// Key finds the key of a program.
+func (s *Store) Key(ctx context.Context, id string) (apikey.Key, error) {
+	k, err := find[keyRow](ctx, s.db.NewSelect().Where("id = ?", id), apikey.ErrNotFound)
+	return k, failure("read API key", err)
 }

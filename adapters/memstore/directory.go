@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/session"
@@ -73,4 +74,9 @@ func (s *Store) Session(ctx context.Context, tenant, id string) (store.Signed, e
 // SignIn finds a sign-in, also one that was used: its Refusal says so.
 func (s *Store) SignIn(ctx context.Context, tenant, id string) (session.SignIn, error) {
 	return read(ctx, s, "read sign-in", func(st *state) (session.SignIn, error) { return st.signIn(tenant, id) })
+}
+
+// Key finds the key of a program.
+func (s *Store) Key(ctx context.Context, id string) (apikey.Key, error) {
+	return read(ctx, s, "read API key", func(st *state) (apikey.Key, error) { return keys{st}.Get(ctx, id) })
 }

@@ -30,12 +30,12 @@ func (s *Store) ClaimFacts(ctx context.Context, in store.ClaimFacts) ([]store.Fa
 	return read(ctx, s, "claim facts", func(st *state) ([]store.Fact, error) {
 		in.Now = kept(in.Now)
 		due := st.facts.pick(func(f store.Fact) bool {
-			return slices.Contains(in.Listeners, f.Listener) && !in.Now.Before(f.NextAt) && !in.Now.Before(f.Leased) && st.isOldest(f)
+			return slices.Contains(in.Listeners, f.Listener) && !in.Now.Before(f.NextAt) && !in.Now.Before(f.Leased) && st.isNext(f, in.Now)
 		})
 		slices.SortFunc(due, func(a, b store.Fact) int {
 			return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.Event.ID, b.Event.ID), cmp.Compare(a.Listener, b.Listener))
 		})
-		due = first(due, in.Max)
+		due = due[:min(len(due), in.Max)]
 		for i := range due {
 			f := &due[i]
 			f.Tries++
@@ -47,9 +47,13 @@ func (s *Store) ClaimFacts(ctx context.Context, in store.ClaimFacts) ([]store.Fa
 	})
 }
 
-func (st *state) isOldest(f store.Fact) bool {
+// isNext reports whether a fact is the oldest of its person, and no other one is
+// leased: that one is younger then, and was committed before this one.
+func (st *state) isNext(f store.Fact, now time.Time) bool {
 	owner := ownerOfFact(f)
-	return owner == "" || !slices.ContainsFunc(st.facts.of(owner), func(o store.Fact) bool { return o.Event.ID < f.Event.ID })
+	return owner == "" || !slices.ContainsFunc(st.facts.of(owner), func(o store.Fact) bool {
+		return o.Event.ID < f.Event.ID || o.Event.ID > f.Event.ID && now.Before(o.Leased)
+	})
 }
 
 // FinishFact says what became of a fact, unless somebody else has it by now.

@@ -64,8 +64,8 @@ func (x keys) Add(_ context.Context, k apikey.Key) error {
 }
 
 func (x keys) Save(ctx context.Context, k apikey.Key) error {
-	if _, err := x.Get(ctx, k.ID); err != nil {
-		return err
+	if old, err := x.Get(ctx, k.ID); err != nil || old.Tenant != k.Tenant {
+		return apikey.ErrNotFound
 	}
 	x.st.keys.put(k.ID, k)
 	return nil

@@ -122,9 +122,7 @@ func (x journal) Events(_ context.Context, q store.EventQuery) ([]event.Event, e
 	all = slices.DeleteFunc(all, func(e event.Event) bool {
 		return e.ID <= q.After || q.Before != "" && e.ID >= q.Before
 	})
-	slices.SortFunc(all, func(a, b event.Event) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.ID, a.ID))
-	})
+	slices.SortFunc(all, func(a, b event.Event) int { return cmp.Compare(b.ID, a.ID) })
 	return first(all, q.Limit), nil
 }
 

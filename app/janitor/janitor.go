@@ -17,7 +17,8 @@ const (
 	keepCounters   = 180 * 24 * time.Hour // failures in a row are forgotten only after half a year of silence
 	keepWindows    = time.Hour
 	keepEvents     = 400 * 24 * time.Hour
-	keepFacts      = 7 * 24 * time.Hour // those who listen are given three days; what is left is for listeners that are no more
+	keepFacts      = 7 * 24 * time.Hour  // those who listen are given three days; what is left is for listeners that are no more
+	keepWaiting    = 30 * 24 * time.Hour // operators still see what ran out lately
 	batch          = 500
 	pause          = time.Minute
 	breath         = 50 * time.Millisecond // between batches, so that others get their turn
@@ -57,7 +58,8 @@ func (j *Janitor) Sweep(ctx context.Context) (int, error) {
 	now := j.Clock.Now()
 	horizon := store.Horizon{
 		Challenges: now.Add(-keepChallenges), Sessions: now.Add(-keepSessions), Counters: now.Add(-keepCounters),
-		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Facts: now.Add(-keepFacts), Batch: batch,
+		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Facts: now.Add(-keepFacts),
+		Waiting: now.Add(-keepWaiting), Batch: batch,
 	}
 	total := 0
 	for {

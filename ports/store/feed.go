@@ -12,10 +12,11 @@ import (
 // work that records it.
 type Feed interface {
 	// ClaimFacts leases facts that are due and that nobody has leased: for each
-	// listener and user at most the oldest one that is queued (by id), so that
-	// nobody hears of a person's second fact before the first is done with; facts
-	// of nobody are not held up by each other. Oldest first, at most c.Max. It
-	// counts a try and raises the fence.
+	// listener and user at most the oldest one that is queued (by id), and none
+	// while another one of theirs is leased, so that nobody hears of a person's
+	// second fact before the first is done with; facts of nobody are not held up
+	// by each other. Oldest first (by when they are due, then by id), at most
+	// c.Max. It counts a try and raises the fence.
 	ClaimFacts(ctx context.Context, c ClaimFacts) ([]Fact, error)
 	// FinishFact says what became of one: done with, or put back until RetryAt.
 	// Somebody whose fence is old is ignored: it reports false.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
@@ -129,10 +130,18 @@ type Directory interface {
 	// a challenge pushed out by newer ones reads as Cancelled. As nobody says
 	// what time it is, newer ones that have run out may count.
 	Challenge(ctx context.Context, tenant, handle string, live int) (challenge.Challenge, error)
+	Credentials
+}
+
+// Credentials reads what those stand for that people and programs show.
+type Credentials interface {
 	// Session finds a session with its user: session.ErrNotFound.
 	Session(ctx context.Context, tenant, id string) (Signed, error)
 	// SignIn finds a sign-in that waits: session.ErrPendingInvalid.
 	SignIn(ctx context.Context, tenant, id string) (session.SignIn, error)
+	// Key finds the key of a program by its id, whatever the tenant:
+	// apikey.ErrNotFound.
+	Key(ctx context.Context, id string) (apikey.Key, error)
 }
 
 // Maintenance keeps the store healthy.
@@ -156,7 +165,7 @@ type Horizon struct {
 	Windows    time.Time // windows and once-keys that ended before
 	Events     time.Time // recorded before
 	Facts      time.Time // queued facts of events before: nobody has taken them
-	Waiting    time.Time // changes of identifiers and invitations that ran out before
+	Waiting    time.Time // changes of identifiers, invitations and rules that ran out before
 	Batch      int       // at most so many rows of each kind
 }
 

@@ -30,8 +30,10 @@ type (
 )
 
 // Tx is one unit of work. What it reads it locks until the end, so that a
-// method of the domain may be applied in between. It is for paths that are not
-// hot, is used by one goroutine, and ends with Do.
+// method of the domain may be applied in between; lists that are made for people
+// to look at lock nothing. It is for paths that are not hot, is used by one
+// goroutine, and ends with Do. Of what somebody looks for and is not there
+// nothing is locked; who must keep two from adding it locks the user first.
 type Tx interface {
 	Proofs
 	People
@@ -105,7 +107,8 @@ type Users interface {
 	Save(ctx context.Context, u user.User) error
 	// Delete removes a person and everything that is theirs. Events stay.
 	Delete(ctx context.Context, tenant, id string) error
-	// Find looks people up for operators: oldest first, at most q.Limit.
+	// Find looks people up for operators: oldest first, at most q.Limit (0: all).
+	// It locks nothing.
 	Find(ctx context.Context, q UserQuery) ([]user.Account, error)
 }
 
@@ -122,7 +125,8 @@ type Identifiers interface {
 	// Find tells whose an identifier is: user.ErrNotFound if nobody's.
 	Find(ctx context.Context, tenant string, c contact.Contact) (user.Identifier, error)
 	// Put adds an identifier, or replaces what is known of it if it is the same
-	// person's: user.ErrTaken if it is somebody else's.
+	// person's: user.ErrTaken if it is somebody else's, after which the unit of
+	// work may go on.
 	Put(ctx context.Context, i user.Identifier) error
 	// Delete removes an identifier; one that is not there does not matter.
 	Delete(ctx context.Context, tenant string, c contact.Contact) error
@@ -154,8 +158,8 @@ type Passwords interface {
 type Invitations interface {
 	// Get finds an invitation: invitation.ErrNotFound.
 	Get(ctx context.Context, tenant, id string) (invitation.Invitation, error)
-	// List gives those of an inviter, or of everybody if inviter is "", newest
-	// first, those before the one named before ("": from the newest), at most limit.
+	// List gives invitations newest first, at most q.Limit (0: all). It locks
+	// nothing.
 	List(ctx context.Context, q InvitationQuery) ([]invitation.Invitation, error)
 	// Add adds an invitation.
 	Add(ctx context.Context, i invitation.Invitation) error
@@ -173,20 +177,22 @@ type InvitationQuery struct {
 
 // Keys of one unit of work: credentials of other programs.
 type Keys interface {
-	// Get finds a key by its id, whatever the tenant: apikey.ErrNotFound.
+	// Get finds a key by its id, whatever the tenant: apikey.ErrNotFound. Who only
+	// wants to know whose it is asks Credentials.
 	Get(ctx context.Context, id string) (apikey.Key, error)
-	// List gives a tenant's keys, oldest first.
+	// List gives a tenant's keys, oldest first. It locks nothing.
 	List(ctx context.Context, tenant string) ([]apikey.Key, error)
 	// Add adds a key.
 	Add(ctx context.Context, k apikey.Key) error
-	// Save replaces a key that Get found.
+	// Save replaces a key that Get found: apikey.ErrNotFound for another tenant's.
 	Save(ctx context.Context, k apikey.Key) error
 }
 
 // Rules of one unit of work: the entries of block and allow lists that were
 // added while the server ran.
 type Rules interface {
-	// List gives a tenant's entries, oldest first; all tenants' if it is "".
+	// List gives a tenant's entries, oldest first; all tenants' if it is "". It
+	// locks nothing.
 	List(ctx context.Context, tenant string) ([]rule.Entry, error)
 	// Add adds an entry.
 	Add(ctx context.Context, e rule.Entry) error
@@ -238,7 +244,8 @@ type Journal interface {
 	Record(ctx context.Context, events ...event.Event) error
 	// Queue puts recorded facts on their way to those who listen; see Feed.
 	Queue(ctx context.Context, facts ...Fact) error
-	// Events gives the newest facts first.
+	// Events gives the newest facts first (by id), at most q.Limit (0: all). It
+	// locks nothing.
 	Events(ctx context.Context, q EventQuery) ([]event.Event, error)
 	// Recall finds the answer under an idempotency key: ErrNoAnswer.
 	Recall(ctx context.Context, key string, now time.Time) (Answer, error)

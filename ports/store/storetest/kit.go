@@ -92,6 +92,7 @@ func (k *kit) question() challenge.Challenge {
 		Status: challenge.Pending, Delivery: challenge.Queued, Kind: contact.Email,
 		Destination: k.name("ann") + "@example.com", Shown: "a••@example.com", Counter: k.name("counter"),
 		Nonce: []byte("0123456789abcdef"), KeyID: 7, Format: challenge.Digits(6), Locale: "en", Client: "Firefox on Windows",
+		Extra: challenge.Extra{ReturnTo: "https://example.com/back", Profile: map[string]string{"first_name": "Ann"}},
 		Round: 1, Allowed: 5, Sends: 1, MaxSends: 3,
 		CreatedAt: k.now, ExpiresAt: k.now.Add(10 * time.Minute), ResendAt: k.now.Add(30 * time.Second),
 	}
@@ -153,11 +154,11 @@ func (k *kit) stranger(tenant string) user.Account {
 	return user.Account{
 		User: user.User{
 			ID: id, Tenant: tenant, Status: user.Active, FirstName: "Ann", LastName: "O'Neill", Locale: "en",
-			Metadata: map[string]string{"plan": "gold"}, CreatedAt: k.now,
+			Metadata: map[string]string{"plan": "gold"}, InvitedBy: k.id(), ResetAt: k.now, CreatedAt: k.now,
 		},
 		Identifiers: []user.Identifier{{
 			Contact: contact.Contact{Kind: contact.Email, Value: k.name("ann") + "@example.com"},
-			Tenant:  tenant, User: id, CreatedAt: k.now,
+			Tenant:  tenant, User: id, CreatedAt: k.now, Claimed: "from somewhere",
 		}},
 	}
 }

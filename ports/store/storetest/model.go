@@ -30,6 +30,7 @@ type model struct {
 	rules      []limit.Charge
 	sessions   []*session.Session
 	messages   []*store.Message
+	feed
 }
 
 // agrees drives the store and the domain with the same random calls. All runs
@@ -43,7 +44,8 @@ func agrees(t *testing.T, s store.Store) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"start": m.start, "charge": m.chargeOne, "settle": m.settleOne, "read": m.readOne, "cancel": m.cancelOne,
 			"refund": m.refundOne, "resend": m.resendOne, "rotate": m.rotateOne, "claim": m.claimSome,
-			"finish": m.finishOne, "wait": m.wait,
+			"finish": m.finishOne, "wait": m.wait, "answer": m.answerOne,
+			"queue facts": m.queueFacts, "claim facts": m.claimFacts, "finish fact": m.finishFact,
 		})
 		m.checkAll()
 	})
@@ -57,6 +59,7 @@ func newModel(rt *rapid.T, k *kit, run int) *model {
 		windows: map[string]*limit.Window{}, probes: map[string]probe{}, ann: k.person(home),
 	}
 	m.clear()
+	m.feed = m.newFeed()
 	for range 2 {
 		key := k.name("counter")
 		m.counters[key], m.probes[key] = &limit.Counter{}, k.newProbe(key)

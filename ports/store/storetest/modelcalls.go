@@ -94,13 +94,18 @@ func (m *model) settleOne(rt *rapid.T) {
 	tenant, handle := m.any(rt)
 	in := store.Settlement{Tenant: tenant, Handle: handle, Now: m.now, GiveBack: keys(m.some(rt))}
 	in.Counter = draw(rt, "cleared", append(m.counterKeys(), "")...)
+	in.Answered = rapid.IntRange(0, 3).Draw(rt, "collects") == 0
 	s := m.visit(m.ann)
 	if rapid.Bool().Draw(rt, "begins a session") {
 		in.Session = &s
 	}
 	var want error = challenge.ErrNotFound
 	if c, ok := m.find(tenant, handle); ok {
-		want = c.Settle(m.now)
+		end := c.Settle
+		if in.Answered {
+			end = c.Collect
+		}
+		want = end(m.now)
 	}
 	m.agree(m.Settle(m.ctx, in), one(want), "settle")
 	if want == nil {
@@ -169,6 +174,13 @@ func (m *model) change(rt *rapid.T, method func(*challenge.Challenge) error, als
 
 func (m *model) cancelOne(rt *rapid.T) {
 	c, _ := m.change(rt, (*challenge.Challenge).Cancel, func(store.Tx) error { return nil })
+	if c != nil {
+		m.check(c.Handle)
+	}
+}
+
+func (m *model) answerOne(rt *rapid.T) {
+	c, _ := m.change(rt, func(c *challenge.Challenge) error { return c.Answer(m.now, []byte("sealed")) }, func(store.Tx) error { return nil })
 	if c != nil {
 		m.check(c.Handle)
 	}

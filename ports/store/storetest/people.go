@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -81,7 +83,7 @@ func provesIdentifiers(k *kit) {
 	prove(b, a.Identifiers[0])
 	k.same(k.account(a), a, "an identifier that somebody else proved")
 	prove(a, a.Identifiers[0])
-	a.Identifiers[0].VerifiedAt = k.now
+	a.Identifiers[0].VerifiedAt, a.Identifiers[0].Claimed = k.now, ""
 	k.pass(time.Hour)
 	prove(a, a.Identifiers[0])
 	k.same(k.account(a), a, "an identifier that was proven twice")
@@ -114,7 +116,7 @@ func identifiersAreUnique(k *kit) {
 func savesPeople(k *kit) {
 	a := k.person(home)
 	a.Status, a.FirstName, a.LastName, a.Locale, a.TwoFactor = user.Blocked, "", "Ünal", "de", true
-	a.Metadata, a.LastSignIn = nil, k.now
+	a.Metadata, a.LastSignIn, a.InvitedBy, a.ResetAt = nil, k.now, "", k.now.Add(time.Second)
 	u := a.User
 	k.do(func(tx store.Tx) error { return tx.Users().Save(k.ctx, u) })
 	k.same(k.account(a), a, "the account after saving")
@@ -132,6 +134,11 @@ func deletesPeople(k *kit) {
 	bystander := s.person(home)
 	kept := s.signedIn(bystander)
 	keptDevice := s.addDevice(s.kit.app(bystander))
+	keptChange := s.kit.change(bystander, contact.Phone)
+	keptPassword := password.Record{Tenant: home, User: bystander.ID, Hash: "$kept", ChangedAt: s.now}
+	s.do(func(tx store.Tx) error {
+		return errors.Join(tx.Changes().Put(k.ctx, keptChange), tx.Passwords().Put(k.ctx, keptPassword))
+	})
 	s.do(func(tx store.Tx) error { return tx.Users().Delete(k.ctx, home, s.ann.ID) })
 
 	_, err := k.Account(k.ctx, home, s.ann.ID)
@@ -144,6 +151,9 @@ func deletesPeople(k *kit) {
 	k.refused(err, session.ErrNotFound, "the session's token")
 	_, err = k.SignIn(k.ctx, home, s.half.ID)
 	k.refused(err, session.ErrPendingInvalid, "the sign-in")
+	_, err = k.password(s.ann)
+	k.refused(err, password.ErrNone, "the password")
+	k.same(len(k.changes(s.ann)), 0, "how many changes are left")
 	k.do(func(tx store.Tx) error {
 		list, err := tx.Devices().List(k.ctx, home, s.ann.ID, "", 0)
 		k.same(len(list), 0, "how many devices are left")
@@ -165,6 +175,9 @@ func deletesPeople(k *kit) {
 	k.refused(err, challenge.ErrNotFound, "settle the challenge of somebody who left")
 	k.same(k.session(kept).Session, kept, "a bystander's session")
 	k.same(k.device(keptDevice), keptDevice, "a bystander's device")
+	k.same(k.changes(bystander), []user.Change{keptChange}, "a bystander's changes")
+	_, err = k.password(bystander)
+	k.ok(err, "a bystander's password")
 	again := k.stranger(home)
 	again.Identifiers = nil
 	k.another(&again, s.ann.Identifiers[0].Kind, s.ann.Identifiers[0].Value)

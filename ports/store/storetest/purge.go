@@ -1,18 +1,25 @@
 package storetest
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
 )
 
 func purges() []behaviour {
 	return []behaviour{
 		{"a purge takes what ended before its horizon, and nothing else", purgesOld},
+		{"a purge takes what nobody waits for any more", purgesWaiting},
 		{"a purge takes at most one batch of a kind", purgesInBatches},
 		{"a purge without a horizon takes nothing", purgesNothing},
 	}
@@ -89,6 +96,32 @@ func purgesOld(k *kit) {
 		events, err := tx.Journal().Events(k.ctx, store.EventQuery{Tenant: home, User: a.ID, Limit: 10})
 		k.same(len(events), 1, "how many events are left")
 		return err
+	})
+}
+
+// purgesWaiting makes two of everything that waits, an hour apart.
+func purgesWaiting(k *kit) {
+	a := k.person(home)
+	build := func(kind contact.Kind) (user.Change, invitation.Invitation, rule.Entry) {
+		c, i, e, stays := k.change(a, kind), k.invite(home, ""), k.entry(home), k.entry(home)
+		c.ExpiresAt, i.ExpiresAt, e.ExpiresAt, stays.ExpiresAt = k.now, k.now, k.now, time.Time{}
+		k.do(func(tx store.Tx) error {
+			return errors.Join(tx.Changes().Put(k.ctx, c), tx.Invitations().Add(k.ctx, i), tx.Rules().Add(k.ctx, e), tx.Rules().Add(k.ctx, stays))
+		})
+		return c, i, e
+	}
+	build(contact.Email)
+	k.pass(time.Hour)
+	c, i, e := build(contact.Phone)
+	k.same(k.purge(store.Horizon{Waiting: k.now}), 3, "how many rows went")
+	k.same(k.changes(a), []user.Change{c}, "the changes that are left")
+	k.do(func(tx store.Tx) error {
+		guests, err := tx.Invitations().List(k.ctx, store.InvitationQuery{Tenant: home})
+		k.same(guests, []invitation.Invitation{i}, "the invitations that are left")
+		rules, err2 := tx.Rules().List(k.ctx, home)
+		k.same(len(rules), 3, "how many rules are left: the young one, and those that stay")
+		k.same(slices.ContainsFunc(rules, func(x rule.Entry) bool { return x.ID == e.ID }), true, "whether the young one is left")
+		return errors.Join(err, err2)
 	})
 }
 

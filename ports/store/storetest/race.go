@@ -34,10 +34,17 @@ func RunConcurrency(t *testing.T, openPair func(t testing.TB) (a, b store.Store)
 		{"parallel changes of one device succeed once", wins(sameDevice, device.ErrUsed)},
 		{"parallel uses of one key succeed once", wins(sameKey, store.ErrOnce)},
 		{"parallel sign-ups with one identifier succeed once", wins(sameName, user.ErrTaken)},
+		{"parallel collections of one answer succeed once", wins(sameAnswer, challenge.ErrNotFound)},
+		{"parallel settlements that lead to one identifier succeed once", wins(sameAddress, user.ErrTaken)},
+		{"parallel claims of one identifier succeed once", claimsAddress},
+		{"parallel uses of one invitation succeed once", acceptsTogether},
 		{"parallel starts fill a window exactly", fillsExactly},
 		{"parallel rotations of one generation agree", rotatesTogether},
 		{"parallel claims get no message twice", claimsApart},
+		{"parallel claims get a person's facts one at a time, each once", factsApart},
+		{"parallel claims wait for facts that are told, also if older ones come late", lateFactsApart},
 		{"units of work lock what they read", locksReads},
+		{"units of work lock what is read of people and books", locksPeople},
 		{"opposite orders neither deadlock nor lose a count", mixesOrders},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -1,12 +1,17 @@
 package storetest
 
 import (
+	"errors"
 	"time"
 
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -25,6 +30,11 @@ type scene struct {
 	home     session.Session
 	half     session.SignIn
 	whole    store.Settlement
+	change   user.Change
+	password password.Record
+	guest    invitation.Invitation
+	key      apikey.Key
+	entry    rule.Entry
 }
 
 func (k *kit) scene() *scene {
@@ -47,7 +57,19 @@ func (k *kit) scene() *scene {
 		k.charge(in)
 	}
 	s.whole = s.everything()
+	s.furnish()
 	return s
+}
+
+// furnish adds what a settlement does not touch.
+func (s *scene) furnish() {
+	s.Helper()
+	s.change, s.guest, s.key, s.entry = s.kit.change(s.ann, contact.Phone), s.invite(home, s.ann.ID), s.kit.key(home), s.kit.entry(home)
+	s.password = password.Record{Tenant: home, User: s.ann.ID, Hash: "$hers", ChangedAt: s.now}
+	s.do(func(tx store.Tx) error {
+		return errors.Join(tx.Changes().Put(s.ctx, s.change), tx.Passwords().Put(s.ctx, s.password),
+			tx.Invitations().Add(s.ctx, s.guest), tx.Keys().Add(s.ctx, s.key), tx.Rules().Add(s.ctx, s.entry))
+	})
 }
 
 // everything is a settlement of s.c in which everything happens.
@@ -82,6 +104,11 @@ type view struct {
 	Half           session.SignIn
 	Events         []event.Event
 	Found          []bool // what the settlement adds: the user, the session, the sign-in
+	Changes        []user.Change
+	Password       password.Record
+	Guest          invitation.Invitation
+	Key            apikey.Key
+	Rules          []rule.Entry
 }
 
 func (s *scene) view() view {
@@ -102,11 +129,30 @@ func (s *scene) view() view {
 		v.Events, err = tx.Journal().Events(s.ctx, store.EventQuery{Tenant: home, User: s.ann.ID, Limit: 100})
 		return err
 	})
+	s.viewFurniture(&v)
 	_, noUser := s.Identify(s.ctx, home, s.bea.Identifiers[0].Contact)
 	_, noSession := s.Session(s.ctx, home, s.whole.Session.ID)
 	_, noSignIn := s.SignIn(s.ctx, home, s.whole.SignIn.ID)
 	v.Found = []bool{noUser == nil, noSession == nil, noSignIn == nil}
 	return v
+}
+
+func (s *scene) viewFurniture(v *view) {
+	s.Helper()
+	v.Changes = s.changes(s.ann)
+	password, err := s.kit.password(s.ann)
+	s.ok(err, "read password")
+	v.Password = password
+	s.do(func(tx store.Tx) (err error) {
+		if v.Guest, err = tx.Invitations().Get(s.ctx, home, s.guest.ID); err != nil {
+			return err
+		}
+		if v.Key, err = tx.Keys().Get(s.ctx, s.key.ID); err != nil {
+			return err
+		}
+		v.Rules, err = tx.Rules().List(s.ctx, home)
+		return err
+	})
 }
 
 // another adds a proven identifier of kind to an account that is not stored.

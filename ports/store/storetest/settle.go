@@ -147,7 +147,7 @@ func everythingFollows(k *kit) {
 	want.Challenge.Status, want.Challenge.State = challenge.Verified, nil
 	want.Failures, want.Paid = 0, want.Paid-1
 	want.Half.UsedAt = s.now
-	want.Ann.Identifiers[0].VerifiedAt = s.now
+	want.Ann.Identifiers[0].VerifiedAt, want.Ann.Identifiers[0].Claimed = s.now, ""
 	want.Ann.LastSignIn = s.now
 	s.app.Credential, s.app.Version, s.app.Ref, s.app.LastUsedAt = []byte("next"), s.app.Version+1, "ref", s.now
 	want.Devices = []store.Device{s.app, *s.whole.Recovery}

@@ -45,8 +45,8 @@ func each(t *testing.T, s store.Store, ids *atomic.Int64, all []behaviour) {
 func sharing() []behaviour {
 	var all []behaviour
 	for _, part := range [][]behaviour{
-		starts(), charges(), settles(), rotates(), directories(),
-		people(), devices(), sessions(), journals(), units(), roundTrips(), tenants(),
+		starts(), charges(), settles(), thens(), rotates(), directories(),
+		people(), identities(), devices(), sessions(), books(), journals(), feeds(), units(), roundTrips(), tenants(),
 	} {
 		all = append(all, part...)
 	}
@@ -54,4 +54,4 @@ func sharing() []behaviour {
 }
 
 // alone lists the behaviours that need a store of their own.
-func alone() []behaviour { return slices.Concat(outboxes(), purges(), forgottenFacts()) }
+func alone() []behaviour { return slices.Concat(outboxes(), notices(), purges(), forgottenFacts()) }

@@ -43,10 +43,21 @@ func (s *scene) changeAll(ctx context.Context, tx store.Tx) error {
 	_, err := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{Tenant: home, User: s.ann.ID, Reason: session.ByOwner, Now: s.now})
 	w := limit.Charge{Rule: limit.Rule{Max: 99, Window: time.Hour}, Key: s.paid.Key}
 	return errors.Join(
-		err, tx.Users().Save(ctx, u), tx.Users().Add(ctx, s.bea), tx.Challenges().Save(ctx, c),
+		err, s.changeFurniture(ctx, tx), tx.Users().Save(ctx, u), tx.Users().Add(ctx, s.bea), tx.Challenges().Save(ctx, c),
 		tx.Devices().Save(ctx, d), tx.Devices().Delete(ctx, home, s.sheet.ID), tx.Sessions().Save(ctx, x),
 		tx.Challenges().Take(ctx, []limit.Charge{w}, s.now), tx.Challenges().Refund(ctx, s.c.Counter, nil, s.now),
 		tx.Journal().Record(ctx, s.whole.Events[0]), tx.Users().Delete(ctx, home, s.ann.ID),
+	)
+}
+
+func (s *scene) changeFurniture(ctx context.Context, tx store.Tx) error {
+	change, password, guest, key, entry, half := s.change, s.password, s.guest, s.key, s.kit.entry(home), s.half
+	mail := s.ann.Identifiers[0]
+	change.NewAt, password.Hash, guest.UsedAt, key.RevokedAt, half.UsedAt, mail.VerifiedAt = s.now, "$other", s.now, s.now, s.now, s.now
+	return errors.Join(
+		tx.Changes().Put(ctx, change), tx.Passwords().Put(ctx, password), tx.Invitations().Save(ctx, guest),
+		tx.Keys().Save(ctx, key), tx.Rules().Add(ctx, entry), tx.Rules().Delete(ctx, home, s.entry.ID),
+		tx.SignIns().Save(ctx, half), tx.Counters().Clear(ctx, s.c.Counter), tx.Identifiers().Put(ctx, mail),
 	)
 }
 
@@ -161,10 +172,15 @@ func keepsChallenges(k *kit) {
 	c := k.ask(func(c *challenge.Challenge) {
 		c.User, c.Device, c.SignIn, c.Session = k.id(), k.id(), k.id(), k.id()
 		c.Purpose, c.Prompt, c.State = challenge.StepUp, []byte(`{"x": 1}`), []byte{0, 1, 2, 255}
+		c.Extra = challenge.Extra{
+			Detail: []challenge.Fact{{Label: "Betrag", Value: "12,50 €"}, {Label: "To", Value: "<b>Bob</b>"}}, ReturnTo: "https://example.com/?a=1&b=2",
+			Browser: []byte{0, 1, 255}, Change: k.id(), Key: k.id(), Metadata: map[string]string{"order": "1"}, Profile: map[string]string{"last_name": "Ünal"},
+		}
 		c.KeyID, c.Attempts, c.Round, c.MaxSends, c.Decoy = math.MaxInt32, 1, 2, 3, true
 	})
 	k.same(k.read(c), c, "the challenge that was started")
 	c.User, c.Device, c.SignIn, c.Session = k.id(), "", k.id(), ""
+	c.Status, c.Extra = challenge.Answered, challenge.Extra{Change: k.id(), Key: k.id(), Metadata: map[string]string{"": "<&>"}}
 	c.Channel, c.Delivery, c.Prompt, c.State = "sms", challenge.Delivered, []byte(`{"y":"é"}`), nil
 	c.Attempts, c.Round, c.Sends, c.ResendAt = 2, 3, 2, k.now.Add(time.Hour)
 	k.do(func(tx store.Tx) error { return tx.Challenges().Save(k.ctx, c) })

@@ -1,0 +1,131 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/invitation"
+	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/store"
+)
+
+func sameAnswer(r *race, all []store.Settlement) {
+	c := r.answer(r.ask())
+	for i := range all {
+		all[i].Handle, all[i].Answered = c.Handle, true
+	}
+}
+
+// sameAddress has each settlement end with its own person taking one address.
+func sameAddress(r *race, all []store.Settlement) {
+	address := contact.Contact{Kind: contact.Phone, Value: "+44770092" + r.id()[32:]}
+	for i := range all {
+		a := r.person(home)
+		all[i].Then = func(ctx context.Context, tx store.Tx) error {
+			return tx.Identifiers().Put(ctx, user.Identifier{Contact: address, Tenant: home, User: a.ID, VerifiedAt: r.now, CreatedAt: r.now})
+		}
+	}
+}
+
+// claimsAddress has people take one address, some of them as they sign up.
+func claimsAddress(r *race) {
+	address := contact.Contact{Kind: contact.Email, Value: r.name("wanted") + "@example.com"}
+	people := make([]user.Account, 30)
+	for i := range people {
+		if people[i] = r.stranger(home); i%3 > 0 {
+			people[i] = r.person(home)
+		}
+	}
+	won := r.run(len(people), user.ErrTaken, func(i int, s store.Store) error {
+		return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) error {
+			if a := people[i]; i%3 == 0 {
+				a.Identifiers[0].Contact = address
+				return tx.Users().Add(ctx, a)
+			}
+			return tx.Identifiers().Put(ctx, user.Identifier{Contact: address, Tenant: home, User: people[i].ID, CreatedAt: r.now})
+		})
+	})
+	r.same(won, 1, "how many got the address")
+	got, err := r.Identify(r.ctx, home, address)
+	r.ok(err, "find the winner")
+	r.same(r.account(got), got, "the winner's account")
+}
+
+func acceptsTogether(r *race) {
+	i := r.invite(home, "")
+	r.do(func(tx store.Tx) error { return tx.Invitations().Add(r.ctx, i) })
+	won := r.run(20, invitation.ErrExpired, func(n int, s store.Store) error {
+		return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) error {
+			got, err := tx.Invitations().Get(ctx, home, i.ID)
+			if err != nil {
+				return err
+			}
+			if err := got.Accept(r.id(), r.now); err != nil {
+				return err
+			}
+			return tx.Invitations().Save(ctx, got)
+		})
+	})
+	r.same(won, 1, "how many accepted")
+}
+
+// locksPeople has racers each add a letter to everything that can be read.
+func locksPeople(r *race) {
+	a := r.person(home)
+	s := r.waiting(a)
+	c, key, secret := r.change(a, contact.Email), r.key(home), password.Record{Tenant: home, User: a.ID, ChangedAt: r.now}
+	c.Replaces, key.Name = "", ""
+	mail := a.Identifiers[0]
+	mail.Claimed = ""
+	r.do(func(tx store.Tx) error {
+		return errors.Join(tx.Changes().Put(r.ctx, c), tx.Keys().Add(r.ctx, key), tx.Passwords().Put(r.ctx, secret), tx.Identifiers().Put(r.ctx, mail))
+	})
+	steps := []func(context.Context, store.Tx) (string, error){
+		func(ctx context.Context, tx store.Tx) (string, error) {
+			x, err := tx.Changes().Get(ctx, home, a.ID, contact.Email)
+			x.Replaces += "x"
+			return x.Replaces, errors.Join(err, tx.Changes().Put(ctx, x))
+		},
+		func(ctx context.Context, tx store.Tx) (string, error) {
+			x, err := tx.Keys().Get(ctx, key.ID)
+			x.Name += "x"
+			return x.Name, errors.Join(err, tx.Keys().Save(ctx, x))
+		},
+		func(ctx context.Context, tx store.Tx) (string, error) {
+			x, err := tx.Passwords().Get(ctx, home, a.ID)
+			x.Hash += "x"
+			return string(x.Hash), errors.Join(err, tx.Passwords().Put(ctx, x))
+		},
+		func(ctx context.Context, tx store.Tx) (string, error) {
+			x, err := tx.Identifiers().Find(ctx, home, mail.Contact)
+			x.Claimed += "x"
+			return x.Claimed, errors.Join(err, tx.Identifiers().Put(ctx, x))
+		},
+		func(ctx context.Context, tx store.Tx) (string, error) {
+			x, err := tx.SignIns().Get(ctx, home, s.ID)
+			x.Client += "x"
+			return strings.TrimPrefix(x.Client, s.Client), errors.Join(err, tx.SignIns().Save(ctx, x))
+		},
+	}
+	const racers = 8
+	for i, step := range steps {
+		longest := make([]string, racers)
+		won := r.run(racers, nil, func(n int, s store.Store) error {
+			return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) (err error) {
+				longest[n], err = step(ctx, tx)
+				return err
+			})
+		})
+		r.same(won, racers, "how many units of work succeeded")
+		most := ""
+		for _, text := range longest {
+			most = max(most, text)
+		}
+		if most != strings.Repeat("x", racers) {
+			r.Errorf("thing %d counts %d of %d racers", i, len(most), racers)
+		}
+	}
+}
