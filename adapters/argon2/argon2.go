@@ -33,7 +33,7 @@ type Cost struct {
 }
 
 // Default is what OWASP's cheat sheet on password storage asks for at least:
-// 19 MiB and two passes. That is some 40 ms of one core.
+// 19 MiB and two passes. That is 20 to 40 ms of one core.
 func Default() Cost { return Cost{Memory: 19 << 10, Passes: 2, Lanes: 1} }
 
 // The bounds of a cost. Whoever can write to the database must not be able to
