@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,6 +100,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			return
 		case <-d.wake:
 		case <-timer.C:
+			d.survey(ctx)
 		}
 		for _, l := range d.turn() {
 			d.claim(ctx, l)
@@ -157,6 +159,23 @@ func (d *Dispatcher) expect(t time.Time) {
 	defer d.mu.Unlock()
 	if t = t.Add(lately); t.After(d.often) {
 		d.often = t
+	}
+}
+
+// survey finds out whether anything waits that we do not know of: from our last
+// life, or of another process.
+func (d *Dispatcher) survey(ctx context.Context) {
+	if d.pause() == short {
+		return
+	}
+	all, err := d.Store.FactsWaiting(ctx)
+	if err != nil && ctx.Err() == nil {
+		d.Log.Error("the queue of facts cannot be read", "error", err)
+	}
+	for _, w := range all {
+		if slices.ContainsFunc(d.lanes, func(l *lane) bool { return l.Name() == w.Listener }) {
+			d.expect(d.Clock.Now().Add(long - lately))
+		}
 	}
 }
 

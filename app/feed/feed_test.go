@@ -416,6 +416,25 @@ func TestAnotherProcessGoesOn(t *testing.T) {
 	})
 }
 
+func TestTheNextLifeKnowsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &spied{Store: memstore.New()}
+		r := newRig(db, &ear{name: "one", hear: func(context.Context, event.Event) error { return errDown }})
+		stop := r.run(t)
+		r.record(t, "ann", 1)
+		time.Sleep(4 * time.Second) // two tries
+		stop()
+		l := &ear{name: "one"}
+		stop = newRig(db, l).run(t)
+		time.Sleep(6 * time.Second) // the third is due meanwhile
+		synctest.Wait()
+		if _, heard := l.got(); len(heard) != 1 {
+			t.Errorf("heard %d of 1 facts", len(heard))
+		}
+		stop()
+	})
+}
+
 func TestNobodyLooksOftenForNothing(t *testing.T) {
 	l := &ear{name: "one"}
 	bubble(t, []*ear{l}, func(t *testing.T, r *rig) {
