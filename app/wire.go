@@ -149,7 +149,7 @@ type parts struct {
 
 func newDispatcher(p parts, l Loaded) *delivery.Dispatcher {
 	return delivery.New(delivery.Needs{
-		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Composer: p.Composer, Clock: p.Clock, Random: p.Random,
+		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Composer: p.Composer, Clock: p.Clock, IDs: p.IDs, Random: p.Random,
 		Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Tenants: p.Tenants, Host: l.host(),
 	})
 }

@@ -53,17 +53,24 @@ func (d *Dispatcher) finish(ctx context.Context, p store.Parcel, f store.Finish,
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	if _, err := d.Store.Finish(ctx, f); err != nil {
+	ours, err := d.Store.Finish(ctx, f)
+	if err != nil {
 		d.Log.Error("what became of a message could not be stored: it may be sent again", "message", p.ID, "error", err)
 	}
-	if f.Outcome == challenge.Failed && !p.Challenge.Decoy {
+	if ours && f.Outcome == challenge.Failed && !p.Challenge.Decoy && !used(p.Challenge) {
 		d.recordFailure(ctx, p, f)
 	}
 }
 
+// used reports whether somebody has answered with the code: then it has arrived,
+// and only the process that sent it died before it could say so.
+func used(c challenge.Challenge) bool {
+	return c.Status == challenge.Verified || c.Status == challenge.Answered
+}
+
 func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.Finish) {
 	e := event.Event{
-		ID: p.ID, Tenant: p.Tenant, User: p.Challenge.User, Type: event.DeliveryFailed, At: f.Now,
+		ID: d.IDs.New(), Tenant: p.Tenant, User: p.Challenge.User, Type: event.DeliveryFailed, At: f.Now,
 		Data: map[string]string{"channel": p.Channel},
 	}
 	if p.Notice != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/ports/channel"
@@ -129,7 +130,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.d = delivery.New(delivery.Needs{
-		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: r.words, Clock: bubbleClock{},
+		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: r.words, Clock: bubbleClock{}, IDs: &r.ids,
 		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Owner: "me", Host: "example.com", Links: links{},
 		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Brand: tenants.Brand{Name: "Example", Support: "help@example.com"}, Locale: "en"},
@@ -401,4 +402,34 @@ func TestPausesAreSpreadOverTheirUpperHalf(t *testing.T) {
 			t.Errorf("after try %d the pauses are %s to %s, want %s to %s", p.Tries, low, high, most/2, most)
 		}
 	}
+}
+
+func TestAFailureIsRecordedInTheOrderOfTime(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.first.errs = []error{channel.ErrUndeliverable}
+		s := r.start(t, false)
+		r.queue(t, s)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		got := r.failures(t, "default")
+		if len(got) != 1 || got[0].Type != event.DeliveryFailed || got[0].ID <= s.Message.ID {
+			t.Errorf("recorded %+v", got)
+		}
+	})
+}
+
+func TestACodeThatWasUsedHasArrived(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		s := r.start(t, false) // sent by a process that died, and answered
+		s.Message.NextAt = s.Now.Add(time.Second)
+		r.queue(t, s)
+		if err := r.store.Settle(t.Context(), store.Settlement{Tenant: "default", Handle: s.Challenge.Handle, Now: s.Now}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := r.failures(t, "default"); len(got) != 0 || r.first.sent() != 0 {
+			t.Errorf("recorded %+v, sent %d", got, r.first.sent())
+		}
+	})
 }

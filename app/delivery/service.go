@@ -42,6 +42,7 @@ type Needs struct {
 	Links    Links // nil: there are none
 	Composer message.Composer
 	Clock    system.Clock
+	IDs      system.IDs
 	Random   io.Reader
 	Meter    meter.Meter
 	Log      *slog.Logger
