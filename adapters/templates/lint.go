@@ -11,12 +11,15 @@ import (
 	"github.com/countersign/countersign/ports/message"
 )
 
-// What templates are tried with. Brand and host are as long as we promise to
-// fit into one segment.
+// What templates are tried with. Brand and host are as long as we promise to fit
+// into one segment; a language that needs UCS-2 has less than half the room, and
+// there the promise is shorter.
 const (
-	sampleCode  = "482913"
-	sampleBrand = "Twenty Letters Brand"
-	sampleHost  = "sign-in.thirty-letters.example"
+	sampleCode   = "482913"
+	sampleBrand  = "Twenty Letters Brand"
+	sampleHost   = "sign-in.thirty-letters.example"
+	shorterBrand = "Twelve Brand"
+	shorterHost  = "sign-in.letters2.example"
 )
 
 // front is where a notification still shows the code, in characters.
@@ -26,32 +29,74 @@ const front = 12
 type Finding struct {
 	Tenant   string // empty for everybody
 	Locale   string
+	Kind     message.Kind
 	Encoding string // GSM7 or UCS2
 	Units    int
 	Segments int
 	Note     string // what could be better; empty if nothing
 }
 
-// Lint measures the text message of every tenant and locale with a brand of 20
-// and a host of 30 characters.
+// Lint measures the text messages of every tenant and locale, with a brand of 20
+// and a host of 30 characters, or of 12 and 24 where the language needs UCS-2.
+// The links of invitations, which have a length of their own, are left out.
 func (c *Composer) Lint() []Finding {
 	var out []Finding
 	for _, tenant := range slices.Sorted(maps.Keys(c.tenants)) {
 		for _, locale := range c.offer.names {
-			f := Finding{Tenant: tenant, Locale: locale}
-			x, err := c.tenants[tenant][locale].compose(sample(message.SMS, message.SignIn), false)
-			if err != nil {
-				f.Note = "cannot be composed: " + err.Error()
-			} else {
-				f.Encoding, f.Units, f.Segments = Segments(x.Text)
+			b := c.tenants[tenant][locale]
+			for _, kind := range append([]message.Kind{message.Code}, message.Notices()...) {
+				out = append(out, b.measure(kind))
 			}
-			if f.Segments > 1 {
-				f.Note = fmt.Sprintf("costs %d segments instead of 1", f.Segments)
-			}
-			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// measure finds what the dearest sample of a kind costs.
+func (b *bundle) measure(kind message.Kind) Finding {
+	most := Finding{Tenant: b.tenant, Locale: b.locale, Kind: kind}
+	tries := []message.Request{sample(message.SMS, message.SignIn)}
+	if kind != message.Code {
+		tries = noticeSamples(layoutKey{kind, message.SMS})
+	}
+	for _, r := range tries {
+		r.Link = ""
+		if !b.latin() {
+			r.Brand, r.Host = shorterBrand, shorterHost
+		}
+		x, err := b.compose(r, false)
+		if err != nil {
+			most.Note = "cannot be composed: " + err.Error()
+			return most
+		}
+		if encoding, units, segments := Segments(x.Text); segments > most.Segments || segments == most.Segments && units > most.Units {
+			most.Encoding, most.Units, most.Segments, most.Note = encoding, units, segments, b.note(x.Text, encoding, segments)
+		}
+	}
+	return most
+}
+
+// latin reports whether the language is written in letters that GSM-7 has.
+func (b *bundle) latin() bool {
+	script, _ := b.words.tag.Script()
+	return script.String() == "Latn"
+}
+
+// note says what could be better about a text message.
+func (b *bundle) note(text, encoding string, segments int) string {
+	var notes []string
+	if segments > 1 {
+		notes = append(notes, fmt.Sprintf("costs %d segments instead of 1", segments))
+	}
+	if encoding == UCS2 && b.latin() {
+		for _, r := range text {
+			if gsmWidth(r) == 0 {
+				notes = append(notes, fmt.Sprintf("%q more than halves what fits into a segment", r))
+				break
+			}
+		}
+	}
+	return strings.Join(notes, ", and ")
 }
 
 func sample(f message.Form, p message.Purpose) message.Request {
@@ -91,6 +136,31 @@ func noticeSamples(key layoutKey) []message.Request {
 		out = append(out, r)
 	}
 	return out
+}
+
+// Example is a request for a message that says all it can, for people who want
+// to see one. Brand, host, tenant, locale and time are theirs to fill in.
+func Example(k message.Kind, f message.Form) message.Request {
+	if k == message.Code {
+		r := sample(f, message.SignIn)
+		r.Where = "Firefox on Windows"
+		return r
+	}
+	n := noticeOf(k)
+	r := message.Request{Kind: k, Form: f, Where: "Firefox on Windows", Data: map[string]string{}}
+	if len(n.cases) > 0 {
+		r.Data[n.choice], r.Data[n.value] = n.cases[0], "Ada"
+	}
+	if n.masked {
+		r.Data[n.value] = "a••@example.com"
+	}
+	if n.count != "" {
+		r.Data[n.count] = "3"
+	}
+	if n.link {
+		r.Link, r.Life = "https://login.example/i#t0k3n", 7*24*time.Hour
+	}
+	return r
 }
 
 // try renders every layout of a bundle and complains about what would fail or

@@ -58,34 +58,34 @@ func (k layoutKey) among(name string) bool {
 
 // loader reads both sets and collects what is wrong with them.
 type loader struct {
-	files  map[string]string // by path; those of the overlay begin with "overlay/", ours with "shipped/"
-	texts  map[string]*texttemplate.Template
-	htmls  map[string]*htmltemplate.Template
-	faults []error
-	said   map[string]bool
+	files    map[string]string // by path; those of the overlay begin with "overlay/", ours with "shipped/"
+	folder   string            // what the operator calls the overlay
+	texts    map[string]*texttemplate.Template
+	htmls    map[string]*htmltemplate.Template
+	problems Problems
+	said     map[string]bool
 }
 
-func newLoader(overlay fs.FS) *loader {
+const overlayPrefix = "overlay/"
+
+func newLoader(o Options) *loader {
 	l := &loader{
-		files: map[string]string{}, said: map[string]bool{},
+		files: map[string]string{}, folder: o.Folder, said: map[string]bool{},
 		texts: map[string]*texttemplate.Template{}, htmls: map[string]*htmltemplate.Template{},
 	}
 	l.read(shipped, "shipped", "")
-	if overlay != nil {
-		l.read(overlay, ".", "overlay/")
+	if o.Overlay != nil {
+		l.read(o.Overlay, ".", overlayPrefix)
 	}
 	return l
 }
 
-// complain adds a fault, once: a shared file is tried in every locale.
-func (l *loader) complain(file string, err error) {
-	if err == nil {
-		return
-	}
-	err = fmt.Errorf("%s: %w", strings.ReplaceAll(file, "overlay/", ""), err)
-	if !l.said[err.Error()] {
-		l.said[err.Error()] = true
-		l.faults = append(l.faults, err)
+// known complains of files for tenants that there are not.
+func (l *loader) known(tenants []string) {
+	for _, slug := range l.tenants() {
+		if slug != "" && tenants != nil && !slices.Contains(tenants, slug) {
+			l.complain(overlayPrefix+"tenants/"+slug, errors.New("there is no such tenant"))
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func TestNoticesReadAsWritten(t *testing.T) {
 // The link of an invitation comes on top of what its sentence costs.
 func TestANoticeFitsIntoOneTextMessage(t *testing.T) {
 	c := open(t, templates.Options{})
-	for _, locale := range []string{"en", "de"} {
+	for _, locale := range []string{"en", "de", "es", "fr"} {
 		for _, k := range message.Notices() {
 			r := messagetest.Notice(k, message.SMS, locale)
 			r.Brand, r.Link = "Twenty Letters Brand", ""

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestANewLocaleNeedsOnlySentences(t *testing.T) {
 }
 
 func TestEveryBadTemplateIsNamedAtStart(t *testing.T) {
-	_, err := templates.New(templates.Options{Offered: []string{"en", "de", "fr"}, Overlay: files(
+	_, err := templates.New(templates.Options{Offered: []string{"en", "de", "nl"}, Folder: "mine", Overlay: files(
 		"code.sms.txt", "{{.Sentence}} @{{.Host}} #{{.Code}} bye",
 		"en/code.chat.txt", "{{.Code",
 		"de/code.chat.txt", "{{.Nonsense}}",
@@ -78,11 +79,12 @@ func TestEveryBadTemplateIsNamedAtStart(t *testing.T) {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		"\ncode.sms.txt: in en: the last line", "en/code.chat.txt: template", "de/code.chat.txt: template",
-		`code.voice.txt: in en: does not show "4, 8, 2, 9, 1, 3"`, "tenants/t2/code.email.html: template", "tenants/t3/code.email.html",
-		"en/code.emial.txt: is not the name of a template", "deutsch/messages.json: \"deutsch\" is not a locale",
-		`"subject": lacks {code}`, `"oops" is not a message of ours`, `"life.minutes": lacks the plural form "one"`,
-		`"intro.sign_in": {secret} is not a placeholder`, "fr/messages.json: lacks asked, ignore", "not within the first 12 characters",
+		"\nmine/code.sms.txt: in en: the last line", "\nmine/en/code.chat.txt:1: unclosed action", "\nmine/de/code.chat.txt:1: executing",
+		`code.voice.txt: in en: does not show "4, 8, 2, 9, 1, 3"`, "\nmine/tenants/t2/code.email.html:1: unexpected EOF",
+		"\nmine/tenants/t3/code.email.html:1: {{if}} branches end in different contexts",
+		"mine/en/code.emial.txt: is not the name of a template", "mine/deutsch/messages.json: \"deutsch\" is not a locale",
+		`mine/tenants/t2/en/messages.json:1: "subject": lacks {code}`, `"oops" is not a message of ours`, `"life.minutes": lacks the plural form "one"`,
+		`"intro.sign_in": {secret} is not a placeholder`, "nl/messages.json: lacks asked, ignore", "not within the first 12 characters",
 	} {
 		if !strings.Contains("\n"+err.Error(), want) {
 			t.Errorf("does not say %q", want)
@@ -90,6 +92,38 @@ func TestEveryBadTemplateIsNamedAtStart(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+func TestProblemsNameTheLine(t *testing.T) {
+	for name, x := range map[string]struct {
+		file, text string
+		line       int
+		want       string
+	}{
+		"a sentence":         {"en/messages.json", "{\n  \"support\": \"Help?\",\n\n  \"subject\": \"{brand}\"\n}\n", 4, `"subject": lacks {code}`},
+		"an unknown key":     {"en/messages.json", "{\n  \"oops\": \"x\"\n}", 2, `"oops" is not a message of ours`},
+		"a wrong type":       {"en/messages.json", "{\n\n\"support\": 7}", 3, `"support": json: cannot unmarshal number`},
+		"a comma too many":   {"en/messages.json", "{\n\"support\": \"Help?\",\n}", 3, "invalid character"},
+		"a missing brace":    {"en/messages.json", "{\n\"support\": \"Help?\"\n", 2, "ends too early"},
+		"a list":             {"en/messages.json", "\n[]", 2, "is not a JSON object"},
+		"something behind":   {"en/messages.json", "{}\n{}", 2, "goes on after the last }"},
+		"the same twice":     {"en/messages.json", "{\n\"support\": \"Help?\",\n\"support\": \"Hm?\"}", 3, `"support" stands here twice`},
+		"a layout":           {"code.chat.txt", "{{.Sentence}}\n\n{{.Nonsense}}", 3, "can't evaluate field Nonsense"},
+		"a page":             {"tenants/t2/code.email.html", "<p>\n{{.Code}\n", 2, "bad character"},
+		"a tenant nobody is": {"tenants/t3/code.chat.txt", "{{.Sentence}}", 0, "there is no such tenant"},
+	} {
+		_, err := templates.New(templates.Options{Overlay: files(x.file, x.text), Folder: "/etc/mine", Tenants: []string{"default", "t2"}})
+		all, ok := errors.AsType[templates.Problems](err)
+		if !ok {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.ContainsFunc(all, func(p templates.Problem) bool {
+			return p.Line == x.line && strings.Contains(p.Text, x.want) && strings.HasPrefix(p.File, "/etc/mine/")
+		}) {
+			t.Errorf("%s: no line %d, %q in\n%v", name, x.line, x.want, all)
+		}
 	}
 }
 

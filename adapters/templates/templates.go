@@ -34,6 +34,8 @@ type Options struct {
 	Default      string   // BCP 47 tag, used when nothing matches; empty: en
 	Offered      []string // tags beside the default; empty: every locale there are sentences for
 	Overlay      fs.FS    // the operator's files; nil: none
+	Folder       string   // what the operator calls Overlay, for problems
+	Tenants      []string // slugs that Overlay may have files for; nil: any
 	PlainSubject bool     // keep the code out of e-mail subjects, and so off lock screens
 }
 
@@ -47,17 +49,18 @@ type Composer struct {
 
 var _ message.Composer = (*Composer)(nil)
 
-// New reads and tries every template. Its error lists everything that is wrong
-// with them, each with the name of the file.
+// New reads and tries every template. Its error wraps Problems: everything that
+// is wrong with them, each with the name of the file and, if known, the line.
 func New(o Options) (*Composer, error) {
-	l := newLoader(o.Overlay)
+	l := newLoader(o)
+	l.known(o.Tenants)
 	offered := o.Offered
 	if len(offered) == 0 {
 		offered = l.locales()
 	}
 	of, err := newOffer(cmp.Or(o.Default, "en"), offered)
 	if err != nil {
-		return nil, errors.Join(append(l.faults, err)...)
+		return nil, errors.Join(append(l.problems.Unwrap(), err)...)
 	}
 	c := &Composer{offer: of, plainSubject: o.PlainSubject, tenants: map[string]map[string]*bundle{}}
 	for _, tenant := range l.tenants() {
@@ -68,8 +71,8 @@ func New(o Options) (*Composer, error) {
 			l.try(b)
 		}
 	}
-	if len(l.faults) > 0 {
-		return nil, fmt.Errorf("load message templates: %w", errors.Join(l.faults...))
+	if len(l.problems) > 0 {
+		return nil, fmt.Errorf("load message templates: %w", l.problems)
 	}
 	return c, nil
 }

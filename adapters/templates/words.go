@@ -165,24 +165,28 @@ func categories(tag language.Tag) []string {
 
 // merge puts the sentences of one file over those that are already there.
 func (w words) merge(raw []byte) error {
-	var file map[string]entry
-	if err := json.Unmarshal(raw, &file); err != nil {
+	all, err := members(raw)
+	if err != nil {
 		return err
 	}
 	var bad []error
 	known := rules()
-	for _, key := range slices.Sorted(maps.Keys(file)) {
-		r, ok := known[key]
+	for _, m := range all {
+		r, ok := known[m.key]
 		if !ok {
-			bad = append(bad, fmt.Errorf("%q is not a message of ours", key))
+			bad = append(bad, inLine{m.line, fmt.Errorf("%q is not a message of ours", m.key)})
 			continue
 		}
-		forms, err := w.forms(file[key], r)
+		var e entry
+		forms, err := map[string]phrase(nil), json.Unmarshal(m.raw, &e)
+		if err == nil {
+			forms, err = w.forms(e, r)
+		}
 		if err != nil {
-			bad = append(bad, fmt.Errorf("%q: %w", key, err))
+			bad = append(bad, inLine{m.line, fmt.Errorf("%q: %w", m.key, err)})
 			continue
 		}
-		w.texts[key] = forms
+		w.texts[m.key] = forms
 	}
 	return errors.Join(bad...)
 }
