@@ -22,7 +22,11 @@ func (c *cli) configValidate() *cobra.Command {
 		Use: "validate", Short: "Say what is wrong with the configuration",
 		Example: "  countersign config validate --config countersign.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := c.load(cmd, ""); err != nil {
+			l, err := c.load(cmd, "")
+			if err != nil {
+				return err
+			}
+			if _, err := l.composer(); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.ErrOrStderr(), "The configuration is valid.")

@@ -35,6 +35,7 @@ type Config struct {
 	Tenants        []Tenant           `yaml:"tenants" doc:"Sets of users that know nothing of each other, beside the default one."`
 	Webhooks       []Webhook          `yaml:"webhooks" doc:"Endpoints elsewhere that are told what happens, in the form of Standard Webhooks."`
 	Locales        Locales            `yaml:"locales"`
+	Templates      Templates          `yaml:"templates"`
 	Log            Log                `yaml:"log"`
 }
 
@@ -68,6 +69,11 @@ type Locales struct {
 	Offered []string `yaml:"offered" doc:"The languages that are offered."`
 }
 
+// Templates says where the texts are that replace ours.
+type Templates struct {
+	Dir string `yaml:"dir" doc:"Folder of texts that replace ours: LOCALE/messages.json, code.email.txt, tenants/SLUG/… Check it with: countersign templates lint."`
+}
+
 // Log says how much is written about the work.
 type Log struct {
 	Level  string `yaml:"level" enum:"debug,info,warn,error" doc:"The least important thing that is logged."`
@@ -79,7 +85,7 @@ func DefaultConfig() Config {
 	return Config{
 		Mode: Production, Listen: ":8080", MetricsListen: "127.0.0.1:9090",
 		Database: Database{Connections: 16}, Brand: Brand{Name: "Countersign"},
-		Policy: defaultPolicy(), Locales: Locales{Default: "en", Offered: []string{"en", "de"}},
+		Policy: defaultPolicy(), Locales: Locales{Default: "en", Offered: []string{"en", "de", "fr", "es", "ar"}},
 		Log: Log{Level: "info", Format: "json"},
 	}
 }

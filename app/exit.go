@@ -16,6 +16,7 @@ const (
 	exitUsage       = 2
 	exitConfig      = 3 // do not start again before it was changed
 	exitDependency  = 4
+	exitWarnings    = 5 // under --strict
 	exitMissing     = 6
 	exitRefused     = 7
 	exitInterrupted = 130

@@ -15,7 +15,6 @@ import (
 	"github.com/countersign/countersign/adapters/meter"
 	"github.com/countersign/countersign/adapters/phoneplan"
 	"github.com/countersign/countersign/adapters/system"
-	"github.com/countersign/countersign/adapters/templates"
 	"github.com/countersign/countersign/adapters/textnorm"
 	"github.com/countersign/countersign/app/accounts"
 	"github.com/countersign/countersign/app/challenges"
@@ -110,9 +109,7 @@ func newTokens(l Loaded, ring *keyring.Ring, clock portsystem.Clock) (*jwttoken.
 	return t, t, t, t, err
 }
 
-func newComposer(l Loaded) (message.Composer, error) {
-	return templates.New(templates.Options{Default: l.Locales.Default, Offered: l.Locales.Offered})
-}
+func newComposer(l Loaded) (message.Composer, error) { return l.composer() }
 
 func newTenants(l Loaded) (*tenants.Book, error) {
 	entries, err := l.entries()
