@@ -173,17 +173,17 @@ func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher, n *noti
 	})
 }
 
-func newDevices(p parts, c *challenges.Service, s *sessions.Service) *devices.Service {
+func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service) *devices.Service {
 	return devices.New(devices.Needs{
 		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts,
-		Clock: p.Clock, IDs: p.IDs,
+		Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 
-func newAccounts(p parts, s *sessions.Service) *accounts.Service {
+func newAccounts(p parts, s *sessions.Service, n *notices.Service) *accounts.Service {
 	return accounts.New(accounts.Needs{
 		Store: p.Store, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
-		Clock: p.Clock, IDs: p.IDs,
+		Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 

@@ -176,15 +176,16 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	})
 	r.programs = keys.New(keys.Needs{Store: r.store, Clock: r.clock, IDs: ids, Random: rand.Reader})
 	r.post.links = challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}
+	tell := notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids})
 	asks := challenges.New(challenges.Needs{
 		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: open{}, Sealer: ring, Signer: jwt,
-		Notices: notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids}), Codes: r.post.codes,
+		Notices: tell, Codes: r.post.codes,
 		Links: r.post.links, Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
 	})
 	return fiberapi.Needs{
 		Challenges: asks, Sessions: who, Programs: r.programs,
-		Devices:     devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Clock: r.clock, IDs: ids}),
-		Accounts:    accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Clock: r.clock, IDs: ids}),
+		Devices:     devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Notices: tell, Clock: r.clock, IDs: ids}),
+		Accounts:    accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
 		Idempotency: idempotency.New(idempotency.Needs{Store: r.store, Sealer: ring, Clock: r.clock}),
 		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver(nil), Random: rand.Reader, QR: qrcode.SVG,
 		Ready: func(context.Context) map[string]error { return map[string]error{"storage": r.down} },

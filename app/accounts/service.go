@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/event"
@@ -31,6 +32,7 @@ type Needs struct {
 	Tenants  *tenants.Book
 	Sealer   seal.Sealer
 	Locales  message.Composer
+	Notices  *notices.Service
 	Clock    system.Clock
 	IDs      system.IDs
 }
@@ -133,16 +135,34 @@ func (ch Change) apply(u *user.User) error {
 	return nil
 }
 
-// Delete removes the caller with everything that is theirs.
+// Delete removes the caller with everything that is theirs, and tells them where
+// they could be reached until now.
 func (s *Service) Delete(ctx context.Context, c sessions.Caller) error {
 	if err := s.Sessions.RequireFresh(c); err != nil {
 		return err
 	}
-	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
+		if err != nil {
+			return err
+		}
+		if err := s.tell(ctx, tx, c, account, message.AccountDeleted, nil); err != nil {
+			return err
+		}
 		if err := tx.Journal().Record(ctx, s.event(c, event.UserDeleted, nil)); err != nil {
 			return err
 		}
 		return tx.Users().Delete(ctx, c.Tenant, c.User.ID)
+	})
+	if err == nil {
+		s.Notices.Wake()
+	}
+	return err
+}
+
+func (s *Service) tell(ctx context.Context, tx store.Tx, c sessions.Caller, account user.Account, k message.Kind, data map[string]string) error {
+	return s.Notices.Tell(ctx, tx, notices.Telling{
+		Account: account, Kind: k, Client: c.Session.Client, Data: data, Now: s.Clock.Now(),
 	})
 }
 
@@ -169,6 +189,7 @@ func (s *Service) RequireTwoFactor(ctx context.Context, c sessions.Caller, on bo
 	if mode == policy.Off {
 		return t, channels.ErrNotConfigured
 	}
+	data := map[string]string{"required": yesNo(on)}
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
 		if err != nil {
@@ -190,8 +211,14 @@ func (s *Service) RequireTwoFactor(ctx context.Context, c sessions.Caller, on bo
 		if err := tx.Users().Save(ctx, account.User); err != nil {
 			return err
 		}
-		return tx.Journal().Record(ctx, s.event(c, event.TwoFactorChanged, map[string]string{"required": yesNo(on)}))
+		if err := s.tell(ctx, tx, c, account, message.TwoFactorChanged, data); err != nil {
+			return err
+		}
+		return tx.Journal().Record(ctx, s.event(c, event.TwoFactorChanged, data))
 	})
+	if err == nil {
+		s.Notices.Wake()
+	}
 	return t, err
 }
 

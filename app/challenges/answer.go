@@ -189,9 +189,16 @@ func (s *Service) wrong(ctx context.Context, paid store.Charged) error {
 			ID: s.IDs.New(), Tenant: c.Tenant, User: c.User, Type: event.DeviceLocked, At: now,
 			Data: map[string]string{"channel": c.Channel, "device": c.Device, "until": paid.Counter.LockedUntil.Format(time.RFC3339)},
 		}
-		if err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Journal().Record(ctx, e) }); err != nil {
+		err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+			if err := s.tellLocked(ctx, tx, paid, now); err != nil {
+				return err
+			}
+			return tx.Journal().Record(ctx, e)
+		})
+		if err != nil {
 			s.Log.Error("a lock could not be recorded", "error", err)
 		}
+		s.Notices.Wake()
 	}
 	return challenge.ErrWrong.WithLeft(c.Left())
 }

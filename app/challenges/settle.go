@@ -168,6 +168,7 @@ func (s *Service) startSession(ctx context.Context, w settling, st store.Settlem
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
 	}
+	s.wake(st)
 	s.Meter.Count(meter.SessionsStarted, meter.L("acr", level.AAL.ACR()))
 	return s.signedIn(one, account)
 }

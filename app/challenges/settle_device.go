@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -31,6 +32,7 @@ func (s *Service) settleSecondFactor(ctx context.Context, w settling) (Outcome, 
 	st.UseSignIn = waiting.ID
 	if w.via.Backup {
 		st.Events = append(st.Events, s.event(w, waiting.User, event.RecoveryCodeUsed, "device", c.Device))
+		s.tellRecovery(w, &st)
 	}
 	if waiting.CreatedAt.Before(w.paid.User.ResetAt) || waiting.Step != session.Second {
 		return Outcome{}, session.ErrPendingInvalid
@@ -65,9 +67,13 @@ func (s *Service) settleStepUp(ctx context.Context, w settling) (Outcome, error)
 	one.Evidence = assurance.Merge(one.Evidence, w.evidence())
 	st.Strengthen = &store.Strengthen{Session: one.ID, Evidence: one.Evidence}
 	st.Events = append(st.Events, s.event(w, c.User, event.SessionStepped, "session", one.ID, "acr", assurance.Assess(one.Evidence).AAL.ACR()))
+	if w.via.Backup {
+		s.tellRecovery(w, &st)
+	}
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
 	}
+	s.wake(st)
 	return s.signedIn(one, user.Account{User: signed.User})
 }
 
@@ -94,9 +100,11 @@ func (s *Service) settleEnroll(ctx context.Context, w settling) (Outcome, error)
 	if codes != nil {
 		st.Events = append(st.Events, s.event(w, c.User, event.RecoveryCodesIssued, "device", st.Recovery.ID))
 	}
+	s.tell(w, &st, message.DeviceAdded, map[string]string{"name": w.paid.Device.Name})
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
 	}
+	s.wake(st)
 	done := *w.paid.Device
 	if err := done.Apply(*st.Device); err != nil {
 		return Outcome{}, err

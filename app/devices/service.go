@@ -8,12 +8,14 @@ import (
 
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
 )
@@ -26,6 +28,7 @@ type Needs struct {
 	Channels   *channels.Registry
 	Tenants    *tenants.Book
 	Contacts   contact.Parser
+	Notices    *notices.Service
 	Clock      system.Clock
 	IDs        system.IDs
 }
@@ -86,9 +89,9 @@ func (s *Service) Rename(ctx context.Context, c sessions.Caller, id, raw string)
 }
 
 // Remove takes a device away. The last one stays as long as the account asks
-// for a second factor.
+// for a second factor. Its owner is told, unless nobody ever proved to hold it.
 func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) error {
-	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
 		if err != nil {
 			return err
@@ -108,7 +111,23 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 		if err := tx.Devices().Delete(ctx, c.Tenant, id); err != nil {
 			return err
 		}
+		if err := s.tellRemoved(ctx, tx, c, account, d); err != nil {
+			return err
+		}
 		return tx.Journal().Record(ctx, s.event(c, event.DeviceRemoved, id))
+	})
+	if err == nil {
+		s.Notices.Wake()
+	}
+	return err
+}
+
+func (s *Service) tellRemoved(ctx context.Context, tx store.Tx, c sessions.Caller, account user.Account, d device.Device) error {
+	if !d.Confirmed() {
+		return nil
+	}
+	return s.Notices.Tell(ctx, tx, notices.Telling{
+		Account: account, Kind: message.DeviceRemoved, Client: c.Session.Client, Data: map[string]string{"name": d.Name}, Now: s.Clock.Now(),
 	})
 }
 

@@ -134,15 +134,21 @@ func (s *sink) texts(to string) []string {
 	return append([]string(nil), s.mails[to]...)
 }
 
-// code waits for the nth message to an address and gives the code in it.
+// code waits for the nth message with a code to an address, and gives the code.
 func (s *sink) code(to string, n int, form string) string {
 	s.t.Helper()
-	waitFor(s.t, 10*time.Second, "a message to "+to, func() bool { return len(s.texts(to)) >= n })
-	code := regexp.MustCompile(`(?m)(?:^|[^0-9])(` + form + `)(?:[^0-9]|$)`).FindStringSubmatch(s.texts(to)[n-1])
-	if code == nil {
-		s.t.Fatalf("no code in the message to %s", to)
-	}
-	return code[1]
+	pattern := regexp.MustCompile(`(?m)(?:^|[^0-9])(` + form + `)(?:[^0-9]|$)`)
+	var codes []string
+	waitFor(s.t, 10*time.Second, "a message to "+to, func() bool {
+		codes = codes[:0]
+		for _, text := range s.texts(to) {
+			if code := pattern.FindStringSubmatch(text); code != nil {
+				codes = append(codes, code[1])
+			}
+		}
+		return len(codes) >= n
+	})
+	return codes[n-1]
 }
 
 // letter is one message on its way.
