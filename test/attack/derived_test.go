@@ -24,13 +24,13 @@ func derived(t *testing.T, n int) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	derive := challenges.NewCodes(ring, challenge.Digits(6))
+	derive := challenges.NewCodes(ring)
 	all := make([]string, n)
 	for i := range all {
 		nonce := make([]byte, 16)
 		_, _ = random.Read(nonce)
 		code, ok := derive.Of(challenge.Challenge{
-			Handle: "the same handle", Tenant: "default", Purpose: challenge.SignIn, Destination: "ann@example.com", Nonce: nonce, KeyID: uint32(file.Roots[0].ID),
+			Handle: "the same handle", Tenant: "default", Format: challenge.Digits(6), Purpose: challenge.SignIn, Destination: "ann@example.com", Nonce: nonce, KeyID: uint32(file.Roots[0].ID),
 		})
 		if !ok {
 			t.Fatal("no code")
