@@ -51,3 +51,17 @@ func (s *Store) ExecForTest(ctx context.Context, query string) error {
 	_, err := s.db.ExecContext(ctx, query)
 	return err
 }
+
+// ExecAt runs statements in a database whatever its schema.
+func ExecAt(ctx context.Context, url string, queries ...string) error {
+	return withTarget(ctx, url, func(s *Store) error {
+		return s.units.unit(ctx, false, func(r *runner) error {
+			for _, query := range queries {
+				if _, err := r.exec(ctx, query); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}

@@ -28,7 +28,10 @@ var errTried = errors.New("tried")
 // bugs are mistakes that an adapter might make.
 func bugs() map[string]func(*seeded) {
 	all := map[string]func(*seeded){}
-	for _, part := range []map[string]func(*seeded){chargeBugs(), settleBugs(), startBugs(), sessionBugs(), messageBugs(), unitBugs()} {
+	for _, part := range []map[string]func(*seeded){
+		chargeBugs(), settleBugs(), startBugs(), sessionBugs(), messageBugs(), unitBugs(),
+		thenBugs(), factBugs(), noticeBugs(), peopleBugs(), findBugs(), bookBugs(),
+	} {
 		for name, bug := range part {
 			all[name] = bug
 		}

@@ -25,6 +25,8 @@ type seeded struct {
 	identify func(context.Context, string, contact.Contact) (user.Account, error)
 	session  func(ctx context.Context, tenant, id string) (store.Signed, error)
 	purge    func(context.Context, store.Horizon) (int, error)
+	facts    func(context.Context, store.ClaimFacts) ([]store.Fact, error)
+	done     func(context.Context, store.FinishFact) (bool, error)
 }
 
 func (x *seeded) Start(ctx context.Context, in store.Start) error { return x.start(ctx, in) }
@@ -53,11 +55,19 @@ func (x *seeded) Session(ctx context.Context, tenant, id string) (store.Signed, 
 }
 func (x *seeded) Purge(ctx context.Context, h store.Horizon) (int, error) { return x.purge(ctx, h) }
 
+func (x *seeded) ClaimFacts(ctx context.Context, in store.ClaimFacts) ([]store.Fact, error) {
+	return x.facts(ctx, in)
+}
+func (x *seeded) FinishFact(ctx context.Context, in store.FinishFact) (bool, error) {
+	return x.done(ctx, in)
+}
+
 func newSeeded(bug func(*seeded)) *seeded {
 	s := New()
 	x := &seeded{
 		Store: s, start: s.Start, charge: s.Charge, settle: s.Settle, rotate: s.Rotate, do: s.Do, claim: s.Claim,
 		finish: s.Finish, read: s.Challenge, identify: s.Identify, session: s.Session, purge: s.Purge,
+		facts: s.ClaimFacts, done: s.FinishFact,
 	}
 	bug(x)
 	return x
