@@ -132,7 +132,7 @@ func (c *cli) migrate() *cobra.Command {
 		Long: "Brings the schema of the database up to date. serve does this as well when it starts;\n" +
 			"run it apart where the server's own user may not change the schema.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			url, err := c.databaseURL(cmd)
+			url, err := c.databaseURL(cmd, "has no schema to bring up to date")
 			if err != nil {
 				return err
 			}
@@ -157,8 +157,9 @@ func (c *cli) migrate() *cobra.Command {
 	return cmd
 }
 
-// databaseURL is all of the configuration that a migration needs.
-func (c *cli) databaseURL(cmd *cobra.Command) (string, error) {
+// databaseURL is all of the configuration that some commands need. Its other
+// argument says why a database in memory will not do.
+func (c *cli) databaseURL(cmd *cobra.Command, memoryIs string) (string, error) {
 	url := given(cmd)["database.url"]
 	if url == "" || c.config != "" {
 		l, err := c.load(cmd, "")
@@ -170,5 +171,5 @@ func (c *cli) databaseURL(cmd *cobra.Command) (string, error) {
 	if url != memory {
 		return url, nil
 	}
-	return "", usage(errors.New("a database in memory has no schema to bring up to date"))
+	return "", usage(errors.New("a database in memory " + memoryIs))
 }

@@ -56,7 +56,9 @@ func finish(stderr io.Writer, err error) int {
 		return exitOK
 	}
 	if e, ok := errors.AsType[*exitError](err); ok {
-		fmt.Fprintln(stderr, e.err)
+		if e.code != exitInterrupted { // who interrupts knows
+			fmt.Fprintln(stderr, e.err)
+		}
 		return e.code
 	}
 	fmt.Fprintln(stderr, dig.RootCause(err))
