@@ -141,7 +141,13 @@ func Reject(why Reason) Verdict { return Verdict{Outcome: Rejected, Reason: why}
 type Identity struct {
 	Issuer        string `json:"issuer"`
 	Email         string `json:"email,omitempty"`
-	EmailVerified bool   `json:"email_verified,omitempty"`
-	Phone         string `json:"phone,omitempty"`
-	Name          string `json:"name,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"` // they say that they have checked it
+	Authoritative bool   `json:"authoritative,omitempty"`  // they run the mailbox, so that their word proves it
+	Phone         string `json:"phone,omitempty"`          // E.164
+	PhoneVerified bool   `json:"phone_verified,omitempty"` // they say that they have checked it
+	Username      string `json:"username,omitempty"`       // their name for the account; it identifies nobody here
+	Name          string `json:"name,omitempty"`           // whole, where the parts are not known
+	FirstName     string `json:"first_name,omitempty"`
+	LastName      string `json:"last_name,omitempty"`
+	Locale        string `json:"locale,omitempty"` // BCP 47
 }
