@@ -24,7 +24,6 @@ type Sink struct {
 	server     *smtp.Server
 	addr       string
 	ended      chan error
-	unreadable atomic.Int64
 	unexpected atomic.Int64
 
 	mu      sync.Mutex // guards waiting
@@ -49,8 +48,8 @@ func New() (*Sink, error) {
 // Addr is host:port of the sink.
 func (s *Sink) Addr() string { return s.addr }
 
-// Lost counts messages without a readable code, and those that nobody waited for.
-func (s *Sink) Lost() (unreadable, unexpected int64) { return s.unreadable.Load(), s.unexpected.Load() }
+// Lost counts codes that nobody waited for.
+func (s *Sink) Lost() int64 { return s.unexpected.Load() }
 
 // Close stops taking mail.
 func (s *Sink) Close() error {
@@ -109,11 +108,11 @@ func (m Mail) Forget() {
 	}
 }
 
-// arrive hands the code to whoever waits.
+// arrive hands the code to whoever waits. Mail without one is a notice, or it
+// cannot be read: then whoever waits hears that it is late.
 func (s *Sink) arrive(to string, message []byte) {
 	code, ok := Code(message)
 	if !ok {
-		s.unreadable.Add(1)
 		return
 	}
 	to = strings.ToLower(to)

@@ -37,6 +37,10 @@ func TestMailReachesWhoeverWaitsForItsRecipient(t *testing.T) {
 		}
 	}()
 	ann, bob := s.Expect("Ann@bench.example"), s.Expect("bob@bench.example")
+	notice := []byte("Subject: A new way to sign in\r\n\r\nThis happened on 9 March 2026.\r\n")
+	if err := smtp.SendMail(s.Addr(), nil, "noreply@bench.example", []string{"ann@bench.example"}, notice); err != nil {
+		t.Fatal(err)
+	}
 	for to, code := range map[string]string{"bob@bench.example": "222222", "ann@BENCH.example": "111111", "eve@bench.example": "333333"} {
 		body := []byte("Subject: " + code + " is your code\r\n\r\nx\r\n")
 		if err := smtp.SendMail(s.Addr(), nil, "noreply@bench.example", []string{to}, body); err != nil {
@@ -48,8 +52,8 @@ func TestMailReachesWhoeverWaitsForItsRecipient(t *testing.T) {
 			t.Errorf("got %q, %v; want %q", got, err, want)
 		}
 	}
-	if unreadable, unexpected := s.Lost(); unreadable != 0 || unexpected != 1 {
-		t.Errorf("lost %d and %d, want 0 and 1", unreadable, unexpected)
+	if n := s.Lost(); n != 1 {
+		t.Errorf("lost %d, want 1", n)
 	}
 }
 
