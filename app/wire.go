@@ -59,7 +59,7 @@ func composition(l Loaded, opts []Option) fx.Option {
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
-			newHasher, newCommon, newDev, newServer,
+			newHasher, newCommon, newInvitationTokens, newMessageLinks, newInvitations, newDev, newServer,
 		),
 		fx.Options(opts...),
 		fx.Invoke(run),
@@ -144,10 +144,10 @@ type parts struct {
 	Composer message.Composer
 }
 
-func newDispatcher(p parts, l Loaded) *delivery.Dispatcher {
+func newDispatcher(p parts, l Loaded, links delivery.Links) *delivery.Dispatcher {
 	return delivery.New(delivery.Needs{
-		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Composer: p.Composer, Clock: p.Clock, IDs: p.IDs, Random: p.Random,
-		Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Tenants: p.Tenants, Host: l.host(),
+		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Links: links, Composer: p.Composer, Clock: p.Clock, IDs: p.IDs,
+		Random: p.Random, Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Tenants: p.Tenants, Host: l.host(),
 	})
 }
 

@@ -70,6 +70,7 @@ type invitationRow struct {
 	Inviter   string
 	MadeBy    string
 	Locale    string
+	ReturnTo  string
 	CreatedAt int64
 	ExpiresAt int64
 	UsedAt    int64
@@ -80,6 +81,7 @@ type invitationRow struct {
 func fromInvitation(i invitation.Invitation) *invitationRow {
 	return &invitationRow{
 		ID: i.ID, Tenant: i.Tenant, Kind: string(i.Kind), Value: i.Value, Inviter: i.Inviter, MadeBy: i.By, Locale: i.Locale,
+		ReturnTo:  i.ReturnTo,
 		CreatedAt: micros(i.CreatedAt), ExpiresAt: micros(i.ExpiresAt), UsedAt: micros(i.UsedAt),
 		RevokedAt: micros(i.RevokedAt), UserID: i.User,
 	}
@@ -88,7 +90,7 @@ func fromInvitation(i invitation.Invitation) *invitationRow {
 func (r invitationRow) domain() invitation.Invitation {
 	return invitation.Invitation{
 		Contact: contact.Contact{Kind: contact.Kind(r.Kind), Value: r.Value},
-		ID:      r.ID, Tenant: r.Tenant, Inviter: r.Inviter, By: r.MadeBy, Locale: r.Locale,
+		ID:      r.ID, Tenant: r.Tenant, Inviter: r.Inviter, By: r.MadeBy, Locale: r.Locale, ReturnTo: r.ReturnTo,
 		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), UsedAt: moment(r.UsedAt),
 		RevokedAt: moment(r.RevokedAt), User: r.UserID,
 	}

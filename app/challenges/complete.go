@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/assurance"
@@ -91,7 +92,7 @@ func (s *Service) Complete(ctx context.Context, in CompleteInput) (Outcome, erro
 	if missing := p.Lacks(kindsOf(draft)); len(missing) > 0 {
 		return s.identifierRequired(waiting, missing), s.saveDraft(ctx, waiting)
 	}
-	return s.finish(ctx, waiting, in.Client)
+	return s.finish(ctx, waiting, finishing{client: in.Client, stored: true})
 }
 
 // additions reads the identifiers that are added, and refuses those that will
@@ -191,11 +192,18 @@ func (s *Service) settleCompletion(ctx context.Context, w settling) (Outcome, er
 	if missing := s.Tenants.Policy(c.Tenant).Lacks(kindsOf(draft)); len(missing) > 0 {
 		return s.identifierRequired(waiting, missing), s.saveDraft(ctx, waiting)
 	}
-	return s.finish(ctx, waiting, w.in.Client)
+	return s.finish(ctx, waiting, finishing{client: w.in.Client, stored: true})
+}
+
+// finishing says how somebody new comes in.
+type finishing struct {
+	client string
+	stored bool // they have waited, and must not do so again
+	only   bool // see Newcomer.Only
 }
 
 // finish makes a user of somebody new who has everything, and signs them in.
-func (s *Service) finish(ctx context.Context, waiting session.SignIn, client string) (Outcome, error) {
+func (s *Service) finish(ctx context.Context, waiting session.SignIn, how finishing) (Outcome, error) {
 	now, d := s.Clock.Now(), waiting.Draft
 	u := user.User{
 		ID: s.IDs.New(), Tenant: waiting.Tenant, Status: user.Active, Locale: d.Locale, FirstName: d.FirstName, LastName: d.LastName, CreatedAt: now,
@@ -208,10 +216,20 @@ func (s *Service) finish(ctx context.Context, waiting session.SignIn, client str
 		name := contact.Contact{Kind: contact.Username, Value: d.Username}
 		account.Identifiers = append(account.Identifiers, user.Identifier{Contact: name, Tenant: u.Tenant, User: u.ID, CreatedAt: now})
 	}
-	one := s.Sessions.Begin(u, waiting.Evidence, client, now)
-	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return s.admit(ctx, tx, waiting, account, one) })
-	if err != nil {
-		return Outcome{}, err
+	var one session.Session
+	if !how.only {
+		one = s.Sessions.Begin(u, waiting.Evidence, how.client, now)
+	}
+	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		if how.stored {
+			if err := spend(ctx, tx, waiting, now); err != nil {
+				return err
+			}
+		}
+		return s.admit(ctx, tx, *d, &account, one)
+	})
+	if err != nil || how.only {
+		return Outcome{Account: &account, NewUser: err == nil}, err
 	}
 	s.Meter.Count(meter.SessionsStarted, meter.L("acr", assurance.Assess(waiting.Evidence).AAL.ACR()))
 	out, err := s.signedIn(one, account)
@@ -219,30 +237,52 @@ func (s *Service) finish(ctx context.Context, waiting session.SignIn, client str
 	return out, err
 }
 
-func (s *Service) admit(ctx context.Context, tx store.Tx, waiting session.SignIn, account user.Account, one session.Session) error {
-	now, err := tx.SignIns().Get(ctx, waiting.Tenant, waiting.ID)
+// spend uses a sign-in that waited.
+func spend(ctx context.Context, tx store.Tx, waiting session.SignIn, now time.Time) error {
+	found, err := tx.SignIns().Get(ctx, waiting.Tenant, waiting.ID)
 	if err != nil {
 		return err
 	}
-	if err := now.Refusal(one.CreatedAt); err != nil {
+	if err := found.Refusal(now); err != nil {
 		return err
 	}
-	now.UsedAt = one.CreatedAt
-	if err := tx.SignIns().Save(ctx, now); err != nil {
-		return err
-	}
-	if err := sessions.Join(ctx, tx, account, one); err != nil {
-		return err
-	}
+	found.UsedAt = now
+	return tx.SignIns().Save(ctx, found)
+}
+
+// admit stores somebody new with everything that they brought along, and with
+// their first session if there is one.
+func (s *Service) admit(ctx context.Context, tx store.Tx, d session.Draft, account *user.Account, one session.Session) error {
+	now := account.CreatedAt
 	fact := func(t event.Type, data map[string]string) event.Event {
-		return event.Event{ID: s.IDs.New(), Tenant: account.Tenant, User: account.ID, Type: t, At: one.CreatedAt, Data: data}
+		return event.Event{ID: s.IDs.New(), Tenant: account.Tenant, User: account.ID, Type: t, At: now, Data: data}
 	}
-	facts := []event.Event{fact(event.UserCreated, map[string]string{"channel": waiting.Draft.Channel})}
-	for _, i := range account.Identifiers {
-		if i.Verified() {
-			facts = append(facts, fact(event.IdentifierVerified, map[string]string{"kind": string(i.Kind), "initial": "yes"}))
+	facts := []event.Event{fact(event.UserCreated, map[string]string{"channel": d.Channel})}
+	if d.Invited != "" {
+		accepted, err := s.invited(ctx, tx, account, d.Invited, now)
+		if err != nil {
+			return err
 		}
+		facts = append(facts, accepted)
 	}
-	facts = append(facts, fact(event.SessionStarted, map[string]string{"session": one.ID, "acr": assurance.Assess(one.Evidence).AAL.ACR()}))
+	for _, c := range d.Proven {
+		if err := s.evict(ctx, tx, account.Tenant, c, now); err != nil {
+			return err
+		}
+		facts = append(facts, fact(event.IdentifierVerified, map[string]string{"kind": string(c.Kind), "initial": "yes"}))
+	}
+	if one.ID == "" {
+		if err := tx.Users().Add(ctx, *account); err != nil {
+			return err
+		}
+	} else {
+		if err := sessions.Join(ctx, tx, *account, one); err != nil {
+			return err
+		}
+		facts = append(facts, fact(event.SessionStarted, map[string]string{"session": one.ID, "acr": assurance.Assess(one.Evidence).AAL.ACR()}))
+	}
+	if err := keepPassword(ctx, tx, *account, d.Password, now); err != nil {
+		return err
+	}
 	return tx.Journal().Record(ctx, facts...)
 }

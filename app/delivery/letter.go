@@ -75,7 +75,7 @@ func (d *Dispatcher) notice(ctx context.Context, p store.Parcel, now time.Time) 
 	}
 	out.Life = i.ExpiresAt.Sub(now)
 	if d.Links != nil {
-		out.Link = d.Links.Invitation(p.Tenant, i.ID)
+		out.Link = d.Links.Invitation(i)
 	}
 	return out, nil
 }

@@ -25,8 +25,8 @@ func (links) Of(c challenge.Challenge) (string, bool) {
 	return "https://example.com/l/" + c.Extra.ReturnTo, c.Extra.ReturnTo != ""
 }
 
-func (links) Invitation(tenant, id string) string {
-	return "https://example.com/i/" + tenant + "/" + id
+func (links) Invitation(i invitation.Invitation) string {
+	return "https://example.com/i/" + i.Tenant + "/" + i.ID
 }
 
 // tell queues a notice for a day.

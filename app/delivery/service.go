@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/store"
@@ -31,7 +32,7 @@ type Links interface {
 	// Of is the link that answers a challenge. It reports false if none does.
 	Of(c challenge.Challenge) (link string, ok bool)
 	// Invitation is the link that accepts an invitation.
-	Invitation(tenant, id string) string
+	Invitation(i invitation.Invitation) string
 }
 
 // Needs is what the dispatcher is made of.

@@ -32,6 +32,7 @@ type Invitation struct {
 	Inviter   string // the user, or "" if an operator or a key invited
 	By        string // who invited, in words for an operator: "user …", "key …", "cli"
 	Locale    string
+	ReturnTo  string // the page of the application that accepts it; "" is ours. See tenant.Tenant.Returns
 	CreatedAt time.Time
 	ExpiresAt time.Time // exclusive
 	UsedAt    time.Time // zero until accepted

@@ -8,6 +8,7 @@ import (
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/password"
 )
 
 // Refusals.
@@ -131,6 +132,7 @@ type Draft struct {
 	LastName  string            `json:"last_name,omitempty"`
 	Locale    string            `json:"locale,omitempty"`
 	Username  string            `json:"username,omitempty"` // canonical, if one was chosen already
+	Password  password.Hash     `json:"password,omitempty"` // if one was chosen already
 	Invited   string            `json:"invited,omitempty"`  // the invitation that is being accepted
 	Channel   string            `json:"channel,omitempty"`  // by which they came
 }

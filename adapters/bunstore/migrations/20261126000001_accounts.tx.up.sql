@@ -47,6 +47,7 @@ CREATE TABLE invitations (
   inviter    {{.Text}} NOT NULL,
   made_by    TEXT NOT NULL,
   locale     TEXT NOT NULL,
+  return_to  TEXT NOT NULL,
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   used_at    BIGINT NOT NULL,
