@@ -39,7 +39,9 @@ func newCommand(opts []Option) *cobra.Command {
 		return usage(fmt.Errorf("%w. See: %s --help", err, cmd.CommandPath()))
 	})
 	root.PersistentFlags().StringVar(&c.config, "config", os.Getenv("COUNTERSIGN_CONFIG"), "the configuration, a YAML file")
-	root.AddCommand(c.dev(), c.serve(), c.migrate(), c.events(), c.keys(), c.configuration(), c.templates(), c.version())
+	root.AddCommand(
+		c.dev(), c.serve(), c.migrate(), c.events(), c.keys(), c.configuration(), c.templates(), c.block(), c.policy(), c.version(),
+	)
 	for _, cmd := range all(root) {
 		strict(cmd)
 	}

@@ -28,7 +28,7 @@ const openTimeout = 20 * time.Second
 
 // newStore opens the database and brings its schema up to date.
 func newStore(lc fx.Lifecycle, l Loaded) (store.Store, error) {
-	s, err := openStore(l.Config)
+	s, err := openStore(l.Config, !l.asIs)
 	if err != nil {
 		return nil, dependency(err)
 	}
@@ -36,14 +36,14 @@ func newStore(lc fx.Lifecycle, l Loaded) (store.Store, error) {
 	return s, nil
 }
 
-func openStore(c Config) (store.Store, error) {
+func openStore(c Config, migrate bool) (store.Store, error) {
 	url := c.Database.URL.Reveal()
 	if url == memory {
 		return memstore.New(), nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	return bunstore.Open(ctx, bunstore.Options{URL: url, MaxConns: c.Database.Connections, Migrate: true})
+	return bunstore.Open(ctx, bunstore.Options{URL: url, MaxConns: c.Database.Connections, Migrate: migrate})
 }
 
 // newRing reads the keys. Development makes some where there are none, beside

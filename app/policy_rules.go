@@ -37,13 +37,20 @@ func (r Rules) domain() (policy.Rules, error) {
 	return policy.Rules{Book: rule.NewBook(append(blocking, allowing...)...), Honeypot: r.Honeypot}, errors.Join(bad, worse)
 }
 
+// part is one of the lists.
+type part struct {
+	subject rule.Subject
+	texts   []string
+}
+
+func (l Lists) parts() []part {
+	return []part{{rule.Email, l.Email}, {rule.Phone, l.Phone}, {rule.Username, l.Username}, {rule.IP, l.IP}}
+}
+
 // lines compiles the rules of a list.
 func (l Lists) lines(list rule.List, path string) (out []rule.Line, err error) {
 	var errs []error
-	for _, part := range []struct {
-		subject rule.Subject
-		texts   []string
-	}{{rule.Email, l.Email}, {rule.Phone, l.Phone}, {rule.Username, l.Username}, {rule.IP, l.IP}} {
+	for _, part := range l.parts() {
 		for i, text := range part.texts {
 			line, err := rule.Compile(list, part.subject, text)
 			if err != nil {

@@ -44,12 +44,19 @@ type Loaded struct {
 	Config
 
 	Specs []channels.Spec // of Config.Channels, in no order
+
+	asIs bool // the schema of the database is left alone
 }
 
 // New puts everything together. Whatever cannot be is reported by its Err.
 func New(l Loaded, opts ...Option) *fx.App { return fx.New(composition(l, opts)) }
 
 func composition(l Loaded, opts []Option) fx.Option {
+	return fx.Options(provided(l, opts), fx.Invoke(run))
+}
+
+// provided is everything there is to put together.
+func provided(l Loaded, opts []Option) fx.Option {
 	return fx.Options(
 		fx.WithLogger(wiringLog),
 		fx.StopTimeout(3*patience),
@@ -62,7 +69,6 @@ func composition(l Loaded, opts []Option) fx.Option {
 			newHasher, newCommon, newInvitationTokens, newMessageLinks, newInvitations, newDev, newServer,
 		),
 		fx.Options(opts...),
-		fx.Invoke(run),
 	)
 }
 
@@ -191,8 +197,9 @@ func newIdempotency(p parts) *idempotency.Service {
 	return idempotency.New(idempotency.Needs{Store: p.Store, Sealer: p.Ring, Clock: p.Clock})
 }
 
-func newRules(p parts) *rules.Gate {
-	return rules.New(rules.Needs{Store: p.Store, Tenants: p.Tenants, Clock: p.Clock, IDs: p.IDs, Log: p.Log})
+// newRules asks for no more than commands have.
+func newRules(s *events.Publishing, t *tenants.Book, clock portsystem.Clock, ids portsystem.IDs, log *slog.Logger) *rules.Gate {
+	return rules.New(rules.Needs{Store: s, Tenants: t, Clock: clock, IDs: ids, Log: log})
 }
 
 func newJanitor(p parts) *janitor.Janitor {

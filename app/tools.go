@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+
+	"github.com/countersign/countersign/domain/fault"
+)
+
+// commandLine is who changed something that was changed by a command.
+const commandLine = "cli"
+
+// errMemory is what a command hears whose work would be lost.
+var errMemory = errors.New("a database in memory is known to its server alone: use its API, or configure a database that lasts")
+
+// persistent refuses to work on a database that ends with the command.
+func persistent(l Loaded) error {
+	if l.Database.URL.Reveal() == memory {
+		return usage(errMemory)
+	}
+	return nil
+}
+
+// with puts together as much of a server as a command needs, and takes it apart
+// afterwards. In production the schema is left alone: the server may be of another
+// version. T embeds fx.In.
+func with[T any](cmd *cobra.Command, c *cli, l Loaded, work func(ctx context.Context, tools T) error) (err error) {
+	l.asIs = l.Mode == Production
+	l.Database.Connections = 2
+	l.Log.Level = "error" // the command says itself what it did
+	var tools T
+	app := fx.New(provided(l, c.opts), fx.Invoke(func(t T) { tools = t }))
+	if err := app.Err(); err != nil {
+		return err
+	}
+	if err := app.Start(cmd.Context()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.Stop(context.WithoutCancel(cmd.Context()))) }()
+	return answered(work(cmd.Context(), tools))
+}
+
+// answered gives a refusal its exit code, and says it in words.
+func answered(err error) error {
+	f, ok := fault.Of(err)
+	if !ok {
+		return err
+	}
+	said := errors.New(f.Text)
+	if cause := errors.Unwrap(f); cause != nil {
+		said = errors.New(f.Text + " (" + cause.Error() + ")")
+	}
+	switch f.Kind {
+	case fault.Malformed, fault.Invalid:
+		return usage(said)
+	case fault.NotFound:
+		return exitWith(exitMissing, said)
+	case fault.Unavailable:
+		return dependency(said)
+	case fault.Unauthenticated, fault.Forbidden, fault.Conflict, fault.Gone, fault.TooLarge, fault.Unsupported, fault.Throttled:
+	}
+	return refused(said)
+}
