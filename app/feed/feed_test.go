@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,17 +219,17 @@ func TestFactsAreToldInOrder(t *testing.T) {
 }
 
 func TestAPersonsFactsWaitForTheFirstAndNobodyElsesDo(t *testing.T) {
-	var stuck string
-	down := true
+	stuck := systemtest.ID(1)
+	var down atomic.Bool
+	down.Store(true)
 	l := &ear{name: "one"}
 	l.hear = func(_ context.Context, e event.Event) error {
-		if e.ID == stuck && down {
+		if e.ID == stuck && down.Load() {
 			return errDown
 		}
 		return nil
 	}
 	bubble(t, []*ear{l}, func(t *testing.T, r *rig) {
-		stuck = systemtest.ID(1)
 		anns := r.record(t, "ann", 3)
 		bobs := r.record(t, "bob", 3)
 		nobodys := r.record(t, "", 3)
@@ -240,7 +241,7 @@ func TestAPersonsFactsWaitForTheFirstAndNobodyElsesDo(t *testing.T) {
 		if _, heard := l.got(); !slices.Equal(pick(heard, bobs), bobs) || len(pick(heard, nobodys)) != 3 {
 			t.Errorf("heard %q", heard)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()
 		if _, heard := l.got(); !slices.Equal(pick(heard, anns), anns) {
