@@ -34,6 +34,7 @@ var (
 	claimLite  = "WITH " + claimText("") + " " + leaseText + messageColumns.list("")
 	finishGone = "DELETE FROM messages WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
 	finishBack = "UPDATE messages SET owner = '', leased = 0, next_at = $5 WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
+	receiptAdd = "INSERT INTO receipts (channel, id, tenant, handle, number, expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (channel, id) DO UPDATE SET tenant = excluded.tenant, handle = excluded.handle, number = excluded.number, expires_at = excluded.expires_at"
 	delivered  = "UPDATE challenges SET delivery = $4 WHERE handle = $1 AND tenant = $2 AND sends = $3"
 )
 
@@ -96,11 +97,11 @@ func (r *runner) claim(ctx context.Context, out *[]store.Parcel, args []any) err
 // Finish says what became of a message, unless somebody else has it by now.
 func (s *Store) Finish(ctx context.Context, in store.Finish) (bool, error) {
 	var done bool
-	if s.pg != nil && in.Outcome == challenge.Sent {
+	if s.pg != nil && in.Outcome == challenge.Sent && in.Receipt == nil {
 		done, err := s.pg.sent(ctx, in)
 		return done, failure("finish message", err)
 	}
-	if s.pg != nil && in.Outcome != challenge.Queued {
+	if s.pg != nil && in.Outcome != challenge.Queued && in.Receipt == nil {
 		done, err := s.pg.finish(ctx, in)
 		return done, failure("finish message", err)
 	}
@@ -122,6 +123,12 @@ func (r *runner) finish(ctx context.Context, in store.Finish) (bool, error) {
 	}
 	if _, err := r.exec(ctx, delivered, in.Handle, in.Tenant, in.Number, string(in.Outcome)); err != nil {
 		return false, err
+	}
+	if in.Outcome == challenge.Sent && in.Receipt != nil {
+		row := fromReceipt(*in.Receipt)
+		if _, err := r.exec(ctx, receiptAdd, row.Channel, row.ID, row.Tenant, row.Handle, row.Number, row.ExpiresAt); err != nil {
+			return false, err
+		}
 	}
 	if in.Outcome == challenge.Failed {
 		return true, r.giveBack(ctx, in.GiveBack, in.Now)

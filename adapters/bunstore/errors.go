@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -37,6 +38,9 @@ func failure(what string, err error) error {
 	}
 	if taken(err) {
 		return user.ErrTaken.Because(err)
+	}
+	if linked(err) {
+		return device.ErrLinked.Because(err)
 	}
 	var own *callerError
 	switch {
@@ -85,6 +89,15 @@ func taken(err error) bool {
 	}
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == pgUnique && (pg.TableName == "identifiers" || pg.TableName == "users")
+}
+
+// linked reports whether another device of the channel has the name already.
+func linked(err error) bool {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return constraint(err) && strings.Contains(lite.Error(), "devices.ref")
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == pgUnique && pg.ConstraintName == "devices_ref"
 }
 
 // again reports whether a transaction would do better on its next try.

@@ -96,7 +96,7 @@ func (s *settlement) device(in store.Settlement, tenant string) {
 	if d == nil {
 		return
 	}
-	set := "status = 'active', last_used_at = " + s.add(micros(d.UsedAt), "bigint")
+	set := "status = CASE WHEN status = 'pending' THEN 'active' ELSE status END, last_used_at = " + s.add(micros(d.UsedAt), "bigint")
 	if d.Credential != nil {
 		set += ", version = version + 1, credential = " + s.add(d.Credential, "bytea")
 	}

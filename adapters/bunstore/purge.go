@@ -27,6 +27,7 @@ func oldest(h store.Horizon) []old {
 		{"windows", "key", "ends < $1", h.Windows},
 		{"once_keys", "key", "forget_at < $1", h.Windows},
 		{"answers", "key", "expires_at < $1", h.Windows},
+		{"receipts", "channel, id", "expires_at < $1", h.Windows},
 		{"events", "tenant, user_id, id", "at < $1", h.Events},
 		{"facts", "listener, id", "at < $1", h.Facts},
 		{"identifier_changes", "tenant, user_id, kind", "expires_at < $1", h.Waiting},

@@ -35,6 +35,8 @@ func (t *tx) Invitations() store.Invitations { return invitations{t} }
 func (t *tx) Journal() store.Journal         { return journal{t} }
 func (t *tx) Keys() store.Keys               { return keys{t} }
 func (t *tx) Rules() store.Rules             { return rules{t} }
+func (t *tx) Refs() store.Refs               { return refs{t} }
+func (t *tx) Receipts() store.Receipts       { return receipts{t} }
 
 // with is the context for statements of a call under ctx.
 func (t *tx) with(ctx context.Context) context.Context {

@@ -60,6 +60,9 @@ func (s *Store) Finish(ctx context.Context, in store.Finish) (bool, error) {
 			return true, nil
 		}
 		st.messages.remove(m.ID)
+		if in.Outcome == challenge.Sent && in.Receipt != nil {
+			st.receipts.put(join(in.Receipt.Channel, in.Receipt.ID), *in.Receipt)
+		}
 		if c, err := st.challenge(in.Tenant, in.Handle); err == nil && c.Sends == in.Number {
 			c.Delivery = in.Outcome
 			st.challenges.put(c.Handle, c)

@@ -22,6 +22,7 @@ func (s *Store) Purge(ctx context.Context, h store.Horizon) (int, error) {
 		n += st.counters.removeIf(h.Batch, func(c counter) bool { return c.touched.Before(h.Counters) })
 		n += st.windows.removeIf(h.Batch, func(w limit.Window) bool { return w.Ends.Before(h.Windows) })
 		n += st.once.removeIf(h.Batch, func(until time.Time) bool { return until.Before(h.Windows) })
+		n += st.receipts.removeIf(h.Batch, func(r store.Receipt) bool { return r.ExpiresAt.Before(h.Windows) })
 		n += st.answers.removeIf(h.Batch, func(a store.Answer) bool { return a.ExpiresAt.Before(h.Windows) })
 		n += st.events.removeIf(h.Batch, func(e event.Event) bool { return e.At.Before(h.Events) })
 		n += st.facts.removeIf(h.Batch, func(f store.Fact) bool { return f.Event.At.Before(h.Facts) })

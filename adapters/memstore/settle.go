@@ -98,8 +98,7 @@ func (st *state) change(in store.Settlement) error {
 	if err := d.Apply(*in.Device); err != nil {
 		return err
 	}
-	st.devices.put(d.ID, d)
-	return nil
+	return st.putDevice(d)
 }
 
 func (st *state) onlyOnce(o *store.Once, now time.Time) error {

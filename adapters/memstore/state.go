@@ -47,6 +47,7 @@ type state struct {
 	invitations *table[invitation.Invitation] // by id
 	keys        *table[apikey.Key]            // by id
 	rules       *table[rule.Entry]            // by id
+	receipts    *table[store.Receipt]         // by channel and id
 }
 
 func newState() *state {
@@ -71,6 +72,7 @@ func newState() *state {
 		invitations: newTable(log, copyInvitation, nobody),
 		keys:        newTable(log, copyKey, nobody),
 		rules:       newTable(log, copyEntry, nobody),
+		receipts:    newTable(log, copyReceipt, nobody),
 	}
 }
 

@@ -26,6 +26,8 @@ func (t tx) Passwords() store.Passwords     { return passwords(t) }
 func (t tx) Invitations() store.Invitations { return invitations(t) }
 func (t tx) Keys() store.Keys               { return keys(t) }
 func (t tx) Rules() store.Rules             { return rules(t) }
+func (t tx) Refs() store.Refs               { return refs(t) }
+func (t tx) Receipts() store.Receipts       { return receipts(t) }
 
 type challenges struct{ st *state }
 

@@ -39,17 +39,13 @@ func first[T any](all []T, limit int) []T {
 	return all
 }
 
-func (x devices) Add(_ context.Context, d store.Device) error {
-	x.st.devices.put(d.ID, d)
-	return nil
-}
+func (x devices) Add(_ context.Context, d store.Device) error { return x.st.putDevice(d) }
 
 func (x devices) Save(_ context.Context, d store.Device) error {
 	if _, err := x.st.device(d.Tenant, d.ID); err != nil {
 		return err
 	}
-	x.st.devices.put(d.ID, d)
-	return nil
+	return x.st.putDevice(d)
 }
 
 func (x devices) Delete(_ context.Context, tenant, id string) error {

@@ -13,6 +13,7 @@ import (
 var (
 	ErrNotFound = fault.New(fault.NotFound, "not_found", "There is no such thing.")
 	ErrLast     = fault.New(fault.Conflict, "last_device", "This is the only second way of signing in. Switch the second step off first, or set up another one.")
+	ErrLinked   = fault.New(fault.Conflict, "already_linked", "This account of yours elsewhere is connected to somebody already.")
 	ErrUsed     = fault.New(fault.Conflict, "device_changed", "The device was used at the same moment. Try again.")
 )
 
@@ -23,6 +24,7 @@ type Status string
 const (
 	Pending Status = "pending" // shown to its owner, not yet proven to work
 	Active  Status = "active"
+	Linked  Status = "linked" // somebody's account elsewhere: it signs them in, and is no second factor
 )
 
 // MaxName is the longest name of a device, in runes.
@@ -73,6 +75,9 @@ func (d *Device) Apply(c Change) error {
 	if c.Ref != "" {
 		d.Ref = c.Ref
 	}
-	d.Status, d.LastUsedAt = Active, c.UsedAt
+	if d.Status == Pending {
+		d.Status = Active
+	}
+	d.LastUsedAt = c.UsedAt
 	return nil
 }

@@ -77,5 +77,6 @@ type Finish struct {
 	Outcome  challenge.Delivery // Sent and Failed end it; Queued puts it back until RetryAt
 	RetryAt  time.Time
 	GiveBack []string // windows that get their charge back, with Failed
+	Receipt  *Receipt // noted, with Sent; nil if the carrier will not report
 	Now      time.Time
 }

@@ -63,6 +63,8 @@ type Books interface {
 	Journal() Journal
 	Keys() Keys
 	Rules() Rules
+	Refs() Refs
+	Receipts() Receipts
 }
 
 // Challenges of one unit of work.
@@ -199,6 +201,33 @@ type Rules interface {
 	// Delete removes an entry: rule.ErrNotFound.
 	Delete(ctx context.Context, tenant, id string) error
 }
+
+// Refs finds devices by what their channel calls them. Within a tenant and a
+// channel no two have the same, unless it is "": who would make it so hears
+// device.ErrLinked, from Devices.Add, Devices.Save and Store.Settle.
+type Refs interface {
+	// Find finds a device: device.ErrNotFound.
+	Find(ctx context.Context, tenant, channel, ref string) (Device, error)
+}
+
+// Receipts tells which message a carrier's report is about.
+type Receipts interface {
+	// Find finds what was noted when the message was sent: ErrNoReceipt.
+	Find(ctx context.Context, channel, id string) (Receipt, error)
+}
+
+// Receipt is what a carrier called a message that it took.
+type Receipt struct {
+	Channel   string // the instance that sent it
+	ID        string // what the carrier calls it
+	Tenant    string
+	Handle    string // the challenge whose code went out; "" for a notice
+	Number    int    // which message of its challenge
+	ExpiresAt time.Time
+}
+
+// ErrNoReceipt means that we know of no such message, or not any more.
+var ErrNoReceipt = fault.New(fault.NotFound, "no_receipt", "We know of no such message.")
 
 // Devices of one unit of work.
 type Devices interface {

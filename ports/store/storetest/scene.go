@@ -82,7 +82,7 @@ func (s *scene) everything() store.Settlement {
 	return store.Settlement{
 		Tenant: home, Handle: s.c.Handle, Now: s.now, UseSignIn: s.half.ID,
 		Strengthen: &store.Strengthen{Session: s.home.ID, Evidence: append(s.proof(s.ann), s.proof(s.bea)...)},
-		Device:     &store.DeviceChange{ID: s.app.ID, Version: s.app.Version, Credential: []byte("next"), Ref: "ref", UsedAt: s.now},
+		Device:     &store.DeviceChange{ID: s.app.ID, Version: s.app.Version, Credential: []byte("next"), Ref: "ref " + s.app.ID, UsedAt: s.now},
 		Once:       &store.Once{Key: s.name("once"), ForgetAt: s.now.Add(time.Hour)},
 		NewUser:    &s.bea, Verify: &email, Session: &begins, SignIn: &waits, Recovery: &sheet,
 		Counter: s.c.Counter, GiveBack: []string{s.paid.Key},

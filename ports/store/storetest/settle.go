@@ -149,7 +149,7 @@ func everythingFollows(k *kit) {
 	want.Half.UsedAt = s.now
 	want.Ann.Identifiers[0].VerifiedAt, want.Ann.Identifiers[0].Claimed = s.now, ""
 	want.Ann.LastSignIn = s.now
-	s.app.Credential, s.app.Version, s.app.Ref, s.app.LastUsedAt = []byte("next"), s.app.Version+1, "ref", s.now
+	s.app.Credential, s.app.Version, s.app.Ref, s.app.LastUsedAt = []byte("next"), s.app.Version+1, "ref "+s.app.ID, s.now
 	want.Devices = []store.Device{s.app, *s.whole.Recovery}
 	s.home.Evidence = s.whole.Strengthen.Evidence
 	want.Sessions = []session.Session{*s.whole.Session, s.home}
@@ -213,7 +213,7 @@ func changesDevicesOnce(k *kit) {
 
 func provesDevices(k *kit) {
 	d := k.addDevice(k.app(k.person(home)))
-	d.Ref = "kept"
+	d.Ref = "kept " + d.ID
 	k.do(func(tx store.Tx) error { return tx.Devices().Save(k.ctx, d) })
 	k.settle(store.Settlement{Device: &store.DeviceChange{ID: d.ID, Version: d.Version, UsedAt: k.now}})
 	d.LastUsedAt = k.now
@@ -248,7 +248,7 @@ func activatesDevices(k *kit) {
 	d := k.app(k.person(home))
 	d.Status = device.Pending
 	k.addDevice(d)
-	k.settle(store.Settlement{Device: &store.DeviceChange{ID: d.ID, Version: d.Version, Ref: "ref", UsedAt: k.now}})
-	d.Status, d.Ref, d.LastUsedAt = device.Active, "ref", k.now
+	k.settle(store.Settlement{Device: &store.DeviceChange{ID: d.ID, Version: d.Version, Ref: "ref " + d.ID, UsedAt: k.now}})
+	d.Status, d.Ref, d.LastUsedAt = device.Active, "ref "+d.ID, k.now
 	k.same(k.device(d), d, "the device")
 }

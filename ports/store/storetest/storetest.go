@@ -54,4 +54,6 @@ func sharing() []behaviour {
 }
 
 // alone lists the behaviours that need a store of their own.
-func alone() []behaviour { return slices.Concat(outboxes(), notices(), purges(), forgottenFacts()) }
+func alone() []behaviour {
+	return slices.Concat(outboxes(), notices(), named(), purges(), forgottenFacts())
+}
