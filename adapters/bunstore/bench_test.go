@@ -23,6 +23,7 @@ type visitor struct {
 	store *bunstore.Store
 	ids   *atomic.Int64
 	now   time.Time
+	ear   string // who is told of it
 }
 
 func (v *visitor) id() string { return fmt.Sprintf("01940000-0000-7000-8000-%012x", v.ids.Add(1)) }
@@ -85,6 +86,11 @@ func (v *visitor) question(who user.Account) (challenge.Challenge, store.Message
 
 func (v *visitor) success(who user.Account, paid store.Charged, window string) store.Settlement {
 	proof := store.Evidence{Channel: "email", Authenticator: who.ID, Factor: "possession", Max: 1, AMR: []string{"otp"}, At: v.now}
+	began := event.Event{ID: v.id(), Tenant: "default", User: who.ID, Type: event.SessionStarted, At: v.now, Data: map[string]string{"client": "Firefox on Windows"}}
+	var facts []store.Fact
+	if v.ear != "" {
+		facts = []store.Fact{{Listener: v.ear, Event: began, NextAt: v.now}}
+	}
 	return store.Settlement{
 		Tenant: "default", Handle: paid.Challenge.Handle, Now: v.now,
 		Session: &session.Session{
@@ -92,7 +98,7 @@ func (v *visitor) success(who user.Account, paid store.Charged, window string) s
 			Generation: 1, RotatedAt: v.now, CreatedAt: v.now, ExpiresAt: v.now.Add(720 * time.Hour),
 		},
 		Counter: paid.Challenge.Counter, GiveBack: []string{window},
-		Events: []event.Event{{ID: v.id(), Tenant: "default", User: who.ID, Type: event.SessionStarted, At: v.now, Data: map[string]string{"client": "Firefox on Windows"}}},
+		Events: []event.Event{began}, Facts: facts,
 	}
 }
 

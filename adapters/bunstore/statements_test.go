@@ -43,20 +43,22 @@ func TestSignInTakesFiveStatements(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	v := crowd(t, s)
-	if err := v.signIn(t.Context(), 1); err != nil { // prepares
-		t.Fatal(err)
-	}
-	ear.reset()
-	if err := v.signIn(t.Context(), 2); err != nil {
-		t.Fatal(err)
-	}
-	said := ear.reset()
-	if len(said) != 5 {
-		t.Errorf("a sign-in took %d statements, want 5:\n%s", len(said), strings.Join(said, "\n"))
-	}
-	for _, q := range said {
-		if strings.Contains(q, "example.com") {
-			t.Errorf("an address stands in the text of a statement: %s", q)
+	for _, v.ear = range []string{"", "webhook"} {
+		if err := v.signIn(t.Context(), 1); err != nil { // prepares
+			t.Fatal(err)
+		}
+		ear.reset()
+		if err := v.signIn(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		said := ear.reset()
+		if len(said) != 5 {
+			t.Errorf("a sign-in of which %q is told took %d statements, want 5:\n%s", v.ear, len(said), strings.Join(said, "\n"))
+		}
+		for _, q := range said {
+			if strings.Contains(q, "example.com") {
+				t.Errorf("an address stands in the text of a statement: %s", q)
+			}
 		}
 	}
 }

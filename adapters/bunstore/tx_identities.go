@@ -141,9 +141,13 @@ var identifierPut = identifierColumns.insert("identifiers") + ` ON CONFLICT (ten
 	WHERE identifiers.user_id = excluded.user_id`
 
 // Put leaves it to the key of the table who comes first: of several that race,
-// the others wait for it and change nothing.
+// the others wait for it and change nothing. It locks its owner, so that nobody
+// who is being deleted leaves an identifier behind that is taken for ever.
 func (x identifiers) Put(ctx context.Context, i user.Identifier) error {
-	owner := user.User{ID: i.User, Tenant: i.Tenant}
+	owner, err := x.readUser(ctx, i.Tenant, i.User)
+	if err != nil {
+		return failure("put identifier", err)
+	}
 	n, err := x.r.exec(x.with(ctx), identifierPut, fromIdentifier(owner, i).args()...)
 	return failure("put identifier", changed(n, err, user.ErrTaken))
 }

@@ -23,6 +23,16 @@ func peopleBugs() map[string]func(*seeded) {
 		"identifiers can be taken over": onPut(func(ctx context.Context, tx store.Tx, i user.Identifier) error {
 			return errors.Join(tx.Identifiers().Delete(ctx, i.Tenant, i.Contact), tx.Identifiers().Put(ctx, i))
 		}),
+		"identifiers of nobody are put": onUnit(func(st *state, p *parts) {
+			p.identifiers = putter{p.identifiers, func(ctx context.Context, i user.Identifier) error {
+				key := identifierKey(i.Tenant, i.Contact)
+				if _, err := st.user(i.Tenant, i.User); err == nil || st.identifiers.rows[key].User != "" {
+					return p.Tx.Identifiers().Put(ctx, i)
+				}
+				st.identifiers.put(key, i)
+				return nil
+			}}
+		}),
 		"identifiers that are there are left as they are": onPut(func(ctx context.Context, tx store.Tx, i user.Identifier) error {
 			if old, err := tx.Identifiers().Find(ctx, i.Tenant, i.Contact); err == nil && old.User == i.User {
 				return nil

@@ -35,7 +35,7 @@ func (s *Store) ClaimFacts(ctx context.Context, in store.ClaimFacts) ([]store.Fa
 		slices.SortFunc(due, func(a, b store.Fact) int {
 			return cmp.Or(a.NextAt.Compare(b.NextAt), cmp.Compare(a.Event.ID, b.Event.ID), cmp.Compare(a.Listener, b.Listener))
 		})
-		due = due[:min(len(due), in.Max)]
+		due = due[:max(0, min(len(due), in.Max))]
 		for i := range due {
 			f := &due[i]
 			f.Tries++

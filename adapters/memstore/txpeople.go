@@ -56,6 +56,9 @@ func (x identifiers) Find(_ context.Context, tenant string, c contact.Contact) (
 }
 
 func (x identifiers) Put(_ context.Context, i user.Identifier) error {
+	if _, err := x.st.user(i.Tenant, i.User); err != nil {
+		return err
+	}
 	key := identifierKey(i.Tenant, i.Contact)
 	if old, ok := x.st.identifiers.get(key); ok && old.User != i.User {
 		return user.ErrTaken

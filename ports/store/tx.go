@@ -127,8 +127,8 @@ type Identifiers interface {
 	// Find tells whose an identifier is: user.ErrNotFound if nobody's.
 	Find(ctx context.Context, tenant string, c contact.Contact) (user.Identifier, error)
 	// Put adds an identifier, or replaces what is known of it if it is the same
-	// person's: user.ErrTaken if it is somebody else's, after which the unit of
-	// work may go on.
+	// person's: user.ErrTaken if it is somebody else's, user.ErrNotFound if there
+	// is no such person. After either the unit of work may go on.
 	Put(ctx context.Context, i user.Identifier) error
 	// Delete removes an identifier; one that is not there does not matter.
 	Delete(ctx context.Context, tenant string, c contact.Contact) error

@@ -70,7 +70,9 @@ func putsIdentifiers(k *kit) {
 	k.ok(err, "identify")
 	k.same(got.ID, a.ID, "whose identifier it is")
 	twin := k.person(other)
-	theft.User, theft.Tenant = twin.ID, other
+	theft.User, theft.Tenant = twin.ID, home
+	k.refusedIn(user.ErrNotFound, "put an identifier of nobody here", func(tx store.Tx) error { return tx.Identifiers().Put(k.ctx, theft) })
+	theft.Tenant = other
 	k.do(func(tx store.Tx) error { return tx.Identifiers().Put(k.ctx, theft) })
 	got, err = k.Identify(k.ctx, other, phone.Contact)
 	k.ok(err, "identify")

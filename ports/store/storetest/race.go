@@ -38,6 +38,7 @@ func RunConcurrency(t *testing.T, openPair func(t testing.TB) (a, b store.Store)
 		{"parallel settlements that lead to one identifier succeed once", wins(sameAddress, user.ErrTaken)},
 		{"parallel claims of one identifier succeed once", claimsAddress},
 		{"parallel uses of one invitation succeed once", acceptsTogether},
+		{"somebody who is deleted meanwhile takes no identifier", leavesNothing},
 		{"parallel starts fill a window exactly", fillsExactly},
 		{"parallel rotations of one generation agree", rotatesTogether},
 		{"parallel claims get no message twice", claimsApart},

@@ -54,6 +54,24 @@ func claimsAddress(r *race) {
 	r.same(r.account(got), got, "the winner's account")
 }
 
+// leavesNothing has people leave while they are given an address.
+func leavesNothing(r *race) {
+	for range 10 {
+		a := r.person(home)
+		phone := user.Identifier{Contact: contact.Contact{Kind: contact.Phone, Value: "+44770093" + r.id()[32:]}, Tenant: home, User: a.ID, CreatedAt: r.now}
+		r.run(4, user.ErrNotFound, func(n int, s store.Store) error {
+			return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) error {
+				if n < 3 {
+					return tx.Identifiers().Put(ctx, phone)
+				}
+				return tx.Users().Delete(ctx, home, a.ID)
+			})
+		})
+		_, err := r.find(phone.Contact, home)
+		r.refused(err, user.ErrNotFound, "the identifier of somebody who left")
+	}
+}
+
 func acceptsTogether(r *race) {
 	i := r.invite(home, "")
 	r.do(func(tx store.Tx) error { return tx.Invitations().Add(r.ctx, i) })
