@@ -67,12 +67,16 @@ func (s *Service) Once(ctx context.Context, r Request, answer func() (Answer, er
 		return Answer{}, false, ErrKey
 	}
 	id, print := r.id(), sha256.Sum256(r.Body)
-	known, err := s.reserve(ctx, id, print[:])
+	sealed, err := s.Sealer.Seal(print[:], place(id, "request")) // bodies hold passwords: their hashes would be guessed at
+	if err != nil {
+		return Answer{}, false, err
+	}
+	known, err := s.reserve(ctx, id, print[:], sealed)
 	if err != nil {
 		return Answer{}, false, err
 	}
 	if known != nil {
-		body, err := s.Sealer.Open(known.Body, place(id))
+		body, err := s.Sealer.Open(known.Body, place(id, "body"))
 		return Answer{Status: known.Status, Body: body}, true, err
 	}
 	a, err = answer()
@@ -80,21 +84,25 @@ func (s *Service) Once(ctx context.Context, r Request, answer func() (Answer, er
 	if err != nil || a.Status >= 500 {
 		ends = s.Clock.Now() // forgotten at once
 	}
-	return a, false, errors.Join(err, s.remember(context.WithoutCancel(ctx), id, print[:], a, ends))
+	return a, false, errors.Join(err, s.remember(context.WithoutCancel(ctx), id, sealed, a, ends))
 }
 
-func (s *Service) reserve(ctx context.Context, id string, print []byte) (known *store.Answer, err error) {
+func (s *Service) reserve(ctx context.Context, id string, print, request []byte) (known *store.Answer, err error) {
 	now := s.Clock.Now()
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		known = nil
 		old, err := tx.Journal().Recall(ctx, id, now)
 		if errors.Is(err, store.ErrNoAnswer) {
-			return tx.Journal().Remember(ctx, store.Answer{Key: id, Request: print, ExpiresAt: now.Add(work)})
+			return tx.Journal().Remember(ctx, store.Answer{Key: id, Request: request, ExpiresAt: now.Add(work)})
 		}
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(old.Request, print) {
+		then, err := s.Sealer.Open(old.Request, place(id, "request"))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(then, print) {
 			return ErrConflict
 		}
 		if old.Status == 0 {
@@ -106,13 +114,13 @@ func (s *Service) reserve(ctx context.Context, id string, print []byte) (known *
 	return known, err
 }
 
-func (s *Service) remember(ctx context.Context, id string, print []byte, a Answer, ends time.Time) error {
-	sealed, err := s.Sealer.Seal(a.Body, place(id))
+func (s *Service) remember(ctx context.Context, id string, request []byte, a Answer, ends time.Time) error {
+	sealed, err := s.Sealer.Seal(a.Body, place(id, "body"))
 	if err != nil {
 		return err
 	}
 	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		return tx.Journal().Remember(ctx, store.Answer{Key: id, Request: print, Status: a.Status, Body: sealed, ExpiresAt: ends})
+		return tx.Journal().Remember(ctx, store.Answer{Key: id, Request: request, Status: a.Status, Body: sealed, ExpiresAt: ends})
 	})
 }
 
@@ -122,6 +130,6 @@ func (r Request) id() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func place(id string) string {
-	return seal.Place{Table: "answers", Row: id, Column: "body"}.String()
+func place(id, column string) string {
+	return seal.Place{Table: "answers", Row: id, Column: column}.String()
 }

@@ -295,7 +295,7 @@ type EventQuery struct {
 // alike. Body holds tokens, so it is sealed.
 type Answer struct {
 	Key       string // keyed hash of tenant, caller, route and Idempotency-Key
-	Request   []byte // hash of the request's body
+	Request   []byte // hash of the request's body, sealed
 	Status    int    // HTTP status; 0 while the first request is still at work
 	Body      []byte // sealed
 	ExpiresAt time.Time
