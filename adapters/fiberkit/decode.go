@@ -21,16 +21,32 @@ const maxDepth = 16
 // two equal keys, fold the case of names and ignore what follows the value: each
 // of them lets two readers of one request disagree about it.
 func Decode(c *fiber.Ctx, into any) error {
+	_, err := DecodeBut(c, into, "")
+	return err
+}
+
+// DecodeBut is Decode where the body may also have a member that is not read into
+// anything. It reports whether somebody filled it in: a form with a field that
+// people do not see sends it empty. Without a name there is no such member.
+func DecodeBut(c *fiber.Ctx, into any, name string) (filled bool, err error) {
 	body, err := Body(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(body) == 0 {
 		body = []byte("{}")
 	} else if MediaType(c) != fiber.MIMEApplicationJSON {
-		return ErrUnsupported
+		return false, ErrUnsupported
 	}
-	return Strict(body, into)
+	if err := strict(body, into, name); err != nil || name == "" {
+		return false, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(body, &all); err != nil {
+		return false, ErrMalformed.Because(err)
+	}
+	value := string(all[name])
+	return value != "" && value != `""` && value != "null", nil
 }
 
 // Body is the body as it came. Fiber would unpack a compressed one without any
@@ -49,13 +65,15 @@ func MediaType(c *fiber.Ctx) string {
 }
 
 // Strict reads one JSON value into a struct, see Decode.
-func Strict(body []byte, into any) error {
+func Strict(body []byte, into any) error { return strict(body, into, "") }
+
+func strict(body []byte, into any, also string) error {
 	if !utf8.Valid(body) {
 		return ErrMalformed.Saying("The body must be UTF-8.")
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	if err := walk(d, reflect.TypeOf(into).Elem(), "", 0); err != nil {
+	if err := (reader{d, also}).walk(reflect.TypeOf(into).Elem(), "", 0); err != nil {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
@@ -71,9 +89,15 @@ func Strict(body []byte, into any) error {
 	return nil
 }
 
+// reader reads one body.
+type reader struct {
+	*json.Decoder
+	also string // a member that the body itself may have besides
+}
+
 // walk reads one value, and checks the names in it against the type that it
 // will be read into. Types that read themselves are not looked into.
-func walk(d *json.Decoder, t reflect.Type, at string, depth int) error {
+func (d reader) walk(t reflect.Type, at string, depth int) error {
 	token, err := d.Token()
 	if err != nil || depth > maxDepth {
 		return ErrMalformed.Because(err)
@@ -89,9 +113,9 @@ func walk(d *json.Decoder, t reflect.Type, at string, depth int) error {
 		return ErrMalformed.Saying("The body must be a JSON object.")
 	}
 	if delim == '{' {
-		err = members(d, t, at, depth)
+		err = d.members(t, at, depth)
 	} else {
-		err = elements(d, t, at, depth)
+		err = d.elements(t, at, depth)
 	}
 	if err != nil {
 		return err
@@ -102,7 +126,7 @@ func walk(d *json.Decoder, t reflect.Type, at string, depth int) error {
 	return nil
 }
 
-func members(d *json.Decoder, t reflect.Type, at string, depth int) error {
+func (d reader) members(t reflect.Type, at string, depth int) error {
 	seen := map[string]bool{}
 	known := fields(t)
 	for d.More() {
@@ -119,25 +143,25 @@ func members(d *json.Decoder, t reflect.Type, at string, depth int) error {
 		var inner reflect.Type
 		if known != nil {
 			typ, ok := known[name]
-			if !ok {
+			if !ok && (at != "" || d.also == "" || name != d.also) {
 				return ErrUnknown.With(fault.Field{Pointer: here, Code: "unknown_field", Detail: "There is no such field."})
 			}
 			inner = typ
 		}
-		if err := walk(d, inner, here, depth+1); err != nil {
+		if err := d.walk(inner, here, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func elements(d *json.Decoder, t reflect.Type, at string, depth int) error {
+func (d reader) elements(t reflect.Type, at string, depth int) error {
 	var inner reflect.Type
 	if t != nil && t.Kind() == reflect.Slice {
 		inner = t.Elem()
 	}
 	for d.More() {
-		if err := walk(d, inner, at+"/-", depth+1); err != nil {
+		if err := d.walk(inner, at+"/-", depth+1); err != nil {
 			return err
 		}
 	}

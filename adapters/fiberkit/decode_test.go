@@ -2,6 +2,7 @@ package fiberkit_test
 
 import (
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,4 +149,41 @@ func FuzzStrict(f *testing.F) {
 			t.Fatalf("%s, then %s: %v", written, rewritten, err)
 		}
 	})
+}
+
+func TestAFieldThatPeopleDoNotSeeIsNoticed(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"to":"x"}`:                          "empty",
+		`{"to":"x","website":""}`:             "empty",
+		`{"website":null}`:                    "empty",
+		`{"website":"http://x"}`:              "filled",
+		`{"website":0}`:                       "filled",
+		`{"website":["x"]}`:                   "filled",
+		`{"website":"","website":"x"}`:        "refused",
+		`{"inner":{"website":""},"to":"x"}`:   "refused",
+		`{"website":"","phone":"x","to":"x"}`: "refused",
+	} {
+		app := fiber.New()
+		app.Post("/", func(c *fiber.Ctx) error {
+			filled, err := fiberkit.DecodeBut(c, &into{}, "website")
+			switch {
+			case err != nil:
+				return c.SendString("refused")
+			case filled:
+				return c.SendString("filled")
+			}
+			return c.SendString("empty")
+		})
+		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := app.Test(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		if err != nil || string(got) != want {
+			t.Errorf("%s is %s, want %s", body, got, want)
+		}
+		_ = resp.Body.Close()
+	}
 }
