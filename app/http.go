@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/keys"
+	"github.com/countersign/countersign/app/passwords"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -36,6 +37,7 @@ type surface struct {
 	Programs    *keys.Service
 	Devices     *devices.Service
 	Accounts    *accounts.Service
+	Passwords   *passwords.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -53,7 +55,7 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	ready := &readiness{}
 	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
 	api := fiberapi.New(fiberapi.Needs{
-		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts,
+		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts, Passwords: s.Passwords,
 		Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
 		Address: address, Random: s.Random, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
 		PublicURL: s.Loaded.PublicURL, Version: Version,

@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/keys"
+	"github.com/countersign/countersign/app/passwords"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -30,6 +31,7 @@ type Needs struct {
 	Programs    *keys.Service
 	Devices     *devices.Service
 	Accounts    *accounts.Service
+	Passwords   *passwords.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -92,7 +94,7 @@ func (a *API) Document() ([]byte, error) {
 func (a *API) table() []operation {
 	var all []operation
 	for _, part := range [][]operation{
-		a.challengeOperations(), a.signInOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
+		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
 		a.sessionOperations(), a.publicOperations(),
 	} {
 		all = append(all, part...)

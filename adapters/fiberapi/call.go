@@ -32,6 +32,7 @@ type call struct {
 	user    *sessions.Caller
 	pending *session.SignIn
 	key     *apikey.Key
+	trapped bool // a field was filled in that people do not see
 
 	status int    // of success, if it is not the operation's
 	media  string // likewise
@@ -129,6 +130,11 @@ func (c *call) locale(body string) string {
 // decode reads the body. Forms are for the clients of RFC 7009 and RFC 7662,
 // which must not be refused for parameters that we do not know.
 func (c *call) decode(o operation, into any) error {
+	if o.trap {
+		var err error
+		c.trapped, err = fiberkit.DecodeBut(c.Ctx, into, c.api.Tenants.Policy(c.tenant).Rules.Honeypot)
+		return err
+	}
 	if !o.form || fiberkit.MediaType(c.Ctx) != fiber.MIMEApplicationForm {
 		return fiberkit.Decode(c.Ctx, into)
 	}
@@ -191,6 +197,21 @@ func (c *call) number(p parameter) (int, error) {
 // required is what a request hears that lacks a field.
 func required(pointer string) error {
 	return challenges.ErrRequest.With(fault.Field{Pointer: pointer, Code: "field_required", Detail: "This field is required."})
+}
+
+// requireEach refuses, all at once, the fields that are empty: pairs of a pointer
+// and a value.
+func requireEach(pairs ...string) error {
+	var bad []fault.Field
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			bad = append(bad, fault.Field{Pointer: pairs[i], Code: "field_required", Detail: "This field is required."})
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return challenges.ErrRequest.With(bad...)
 }
 
 // whole rounds a span up to whole seconds.

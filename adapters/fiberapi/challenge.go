@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
@@ -23,7 +24,7 @@ const challengeTag = "Challenges"
 func (a *API) challengeOperations() []operation {
 	return []operation{
 		handle(operation{
-			method: fiber.MethodPost, path: "/v1/challenges", id: "startChallenge", tag: challengeTag, caller: anyone, status: fiber.StatusAccepted,
+			method: fiber.MethodPost, path: "/v1/challenges", id: "startChallenge", tag: challengeTag, caller: anyone, trap: true, status: fiber.StatusAccepted,
 			summary: "Ask somebody to prove something",
 			about: "`sign_in` needs no credential and `to`, and so does `reset_password`. `second_factor` needs a pending token and `device_id`. " +
 				"`step_up` needs an access token and either. `verify` proves an address for a caller with an API key; no account is involved. " +
@@ -32,7 +33,7 @@ func (a *API) challengeOperations() []operation {
 			faults: []*fault.Error{
 				challenges.ErrRequest, challenges.ErrAmbiguous, challenges.ErrUnavailable, channels.ErrNotConfigured, device.ErrNotFound,
 				limit.ErrExceeded, limit.ErrCooldown, session.ErrPendingInvalid, session.ErrPendingExpired, rule.ErrBlocked,
-				challenges.ErrUnauthorized, session.ErrUnauthenticated, apikey.ErrScope,
+				challenges.ErrUnauthorized, session.ErrUnauthenticated, apikey.ErrScope, password.ErrCredentials, limit.ErrLocked,
 			},
 		}, a.start),
 		handle(operation{
@@ -71,11 +72,15 @@ func (a *API) start(c *call, in startBody) (challengeBody, error) {
 	if err != nil {
 		return challengeBody{}, err
 	}
+	known, err := a.knows(c, in)
+	if err != nil {
+		return challengeBody{}, err
+	}
 	view, err := a.Challenges.Start(c.ctx, challenges.StartInput{
 		Tenant: c.tenant, Purpose: challenge.Purpose(in.Purpose), To: in.To, Channel: in.Channel, Device: in.DeviceID,
 		Locale: c.asked(in.Locale), Prefers: c.locale(""), Client: c.client(), Address: c.address(), IP: a.Address.Client(c.Ctx),
 		Pending: c.pending, Caller: c.user, Key: c.key, Detail: facts(in.Detail), ReturnTo: in.ReturnTo, Metadata: in.Metadata,
-		Browser: browser,
+		Browser: browser, Trapped: c.trapped, Known: known,
 	})
 	if err != nil {
 		return challengeBody{}, err

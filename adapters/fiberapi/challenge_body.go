@@ -13,6 +13,7 @@ type startBody struct {
 	Purpose  string            `json:"purpose,omitempty" enum:"sign_in,verify,second_factor,step_up,reset_password,approve" doc:"What the answer will be good for; sign_in if left out."`
 	To       string            `json:"to,omitempty" doc:"Whom to ask: an e-mail address, a phone number or a user name. Either this or device_id." example:"ada@example.com"`
 	Channel  string            `json:"channel,omitempty" doc:"By which channel; if left out, the best one for that kind of address." example:"email"`
+	Password string            `json:"password,omitempty" doc:"sign_in: the password of whom to names, where codes are sent only to people who know it."`
 	DeviceID string            `json:"device_id,omitempty" doc:"Which of the caller's own devices to ask: for second_factor and step_up."`
 	Locale   string            `json:"locale,omitempty" doc:"BCP 47 tag of the language to write in." example:"de"`
 	ReturnTo string            `json:"return_to,omitempty" doc:"sign_in: where a browser goes after the link in the message: a path of this site, or an address at a configured origin." example:"/orders/7"`

@@ -59,7 +59,7 @@ func groups(all []operation, doc *huma.OpenAPI) []group {
 		}
 		item := doc.Paths[o.path]
 		documented := map[string]*huma.Operation{
-			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
+			http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete,
 		}[o.method]
 		out[i].Operations = append(out[i].Operations, viewOf(o, documented, doc.Components))
 	}
@@ -101,6 +101,7 @@ func callerText(o operation) string {
 	text := map[caller]string{
 		nobody: "Anybody may ask.", public: "Anybody may ask; no credential is looked at.",
 		anyone: "Without a credential, with a pending token, or with an access token.", person: "With an access token.",
+		waiting: "With a pending token.", program: "With an API key.",
 	}[o.caller]
 	if o.fresh {
 		text += " May ask for a fresh proof (step-up)."

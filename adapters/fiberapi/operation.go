@@ -35,6 +35,7 @@ type operation struct {
 	caller  caller
 	fresh   bool // may ask for a step-up
 	form    bool // also reads application/x-www-form-urlencoded
+	trap    bool // may carry the field that people do not see
 	page    bool // answers a browser: with a page, whatever the status, or by sending it on
 	status  int  // of success
 	media   string

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/countersign/countersign/adapters/argon2"
+	"github.com/countersign/countersign/adapters/commonwords"
 	"github.com/countersign/countersign/adapters/fiberapi"
 	"github.com/countersign/countersign/adapters/fiberkit"
 	"github.com/countersign/countersign/adapters/jwttoken"
@@ -33,11 +35,12 @@ import (
 	"github.com/countersign/countersign/app/idempotency"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/notices"
+	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/policy"
-	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/plugins/recovery"
 	"github.com/countersign/countersign/plugins/totp"
@@ -91,11 +94,6 @@ func (p *post) Take(in store.Parcel) {
 	p.sent[in.Challenge.Handle] = parcel{code, in.Challenge.Destination, in.Challenge.Locale, in.Challenge.Client, link}
 }
 
-// open serves everybody.
-type open struct{}
-
-func (open) Serve(string, rule.Asked) error { return nil }
-
 type silent struct{}
 
 func (silent) Validate() error { return nil }
@@ -120,6 +118,7 @@ type rig struct {
 	store *memstore.Store
 
 	programs *keys.Service
+	notices  []store.Parcel // that were claimed
 	log      *bytes.Buffer
 	down     error // of the dependency "storage"
 	valid    *contract
@@ -176,13 +175,20 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	})
 	r.programs = keys.New(keys.Needs{Store: r.store, Clock: r.clock, IDs: ids, Random: rand.Reader})
 	r.post.links = challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}
+	gate := rules.New(rules.Needs{Store: r.store, Tenants: book, Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler)})
 	tell := notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids})
 	asks := challenges.New(challenges.Needs{
-		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: open{}, Sealer: ring, Signer: jwt,
+		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: gate, Sealer: ring, Signer: jwt,
 		Notices: tell, Codes: r.post.codes,
 		Links: r.post.links, Courier: r.post, Clock: r.clock, IDs: ids, Random: rand.Reader, Meter: meter.Nothing{}, Log: slog.New(slog.DiscardHandler),
 	})
+	knows := passwords.New(passwords.Needs{
+		Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell,
+		Hasher: must(argon2.New(argon2.Config{Random: rand.Reader, Normalize: textnorm.NFKC, Pepper: ring, Cost: argon2.Cost{Memory: 8, Passes: 1, Lanes: 1}}))(t),
+		Common: commonwords.New(textnorm.NFKC), Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler),
+	})
 	return fiberapi.Needs{
+		Passwords:  knows,
 		Challenges: asks, Sessions: who, Programs: r.programs,
 		Devices:     devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Notices: tell, Clock: r.clock, IDs: ids}),
 		Accounts:    accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),

@@ -47,6 +47,15 @@ func (k code) read() (*string, error) {
 	return k.text, nil
 }
 
+// typed is what was typed, as it is; nil if nothing was. What is no text is no
+// code, and is as wrong as any.
+func (k code) typed() *string {
+	if k.given && k.text == nil {
+		return new(string)
+	}
+	return k.text
+}
+
 // object is a JSON object that is handed on as it came.
 type object json.RawMessage
 

@@ -28,7 +28,7 @@ func (s *Service) aimAtStranger(ctx context.Context, in StartInput) (aim, error)
 	switch {
 	case in.Trapped:
 		a.decoy = true
-	case known && account.Active() && (in.Purpose == challenge.SignIn || proven(account, named)):
+	case known && account.Active() && (in.Purpose == challenge.SignIn || Owns(account, named)):
 		a.account = account
 	case known || in.Purpose != challenge.SignIn || !s.welcome(in.Tenant, named):
 		a.decoy = true
@@ -48,12 +48,15 @@ func (s *Service) named(in StartInput) (contact.Contact, error) {
 	if err != nil {
 		return named, err
 	}
+	if in.Trapped { // answered like everybody else, this time
+		return named, nil
+	}
 	return named, s.Gate.Serve(in.Tenant, rule.Asked{Contact: named, Address: in.IP})
 }
 
-// proven reports whether the account has proven what it is named by. A user name
+// Owns reports whether the account has proven what it is named by. A user name
 // proves nothing and needs no proof: its owner is reached by something else.
-func proven(a user.Account, named contact.Contact) bool {
+func Owns(a user.Account, named contact.Contact) bool {
 	id, ok := a.Find(named.Kind)
 	return ok && id.Contact == named && (id.Verified() || named.Kind == contact.Username)
 }

@@ -34,6 +34,7 @@ type AnswerInput struct {
 	Key      *apikey.Key // the program that asks, if one does
 	Trusted  string      // token of a browser that was remembered; "" if none
 	Remember bool        // whether this browser is to be remembered
+	Further  bool        // a second factor follows in any case
 }
 
 // Answer judges one response in three steps: pay for the attempt, ask the

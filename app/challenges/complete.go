@@ -279,7 +279,9 @@ func (s *Service) admit(ctx context.Context, tx store.Tx, d session.Draft, accou
 		if err := sessions.Join(ctx, tx, *account, one); err != nil {
 			return err
 		}
-		facts = append(facts, fact(event.SessionStarted, map[string]string{"session": one.ID, "acr": assurance.Assess(one.Evidence).AAL.ACR()}))
+		facts = append(facts, fact(event.SessionStarted, map[string]string{
+			"session": one.ID, "acr": assurance.Assess(one.Evidence).AAL.ACR(), "channel": d.Channel, "client": one.Client,
+		}))
 	}
 	if err := keepPassword(ctx, tx, *account, d.Password, now); err != nil {
 		return err

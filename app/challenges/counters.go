@@ -12,12 +12,16 @@ import (
 // also names the address in the evidence of a session.
 func CounterOf(tenant string, c contact.Contact) string { return counterOf(tenant, aim{to: c}) }
 
+// PasswordCounter names the wrong passwords in a row of somebody known.
+func PasswordCounter(user string) string { return "password:" + user }
+
 // CounterOfDevice names the failures in a row of a device; "" if its channel is
 // no longer configured.
 func (s *Service) CounterOfDevice(d store.Device) string { return s.counterOfDevice(d) }
 
 // CountersOf names all failures in a row that can keep a person out: those of
-// their addresses, also of addresses that are only devices, and of their devices.
+// their password, of their addresses, also of addresses that are only devices, and
+// of their devices.
 // Each is named once.
 func (s *Service) CountersOf(a user.Account, devices []store.Device) []string {
 	seen := map[string]bool{"": true}
@@ -28,6 +32,7 @@ func (s *Service) CountersOf(a user.Account, devices []store.Device) []string {
 			out = append(out, key)
 		}
 	}
+	add(PasswordCounter(a.ID))
 	for _, i := range a.Identifiers {
 		if i.Kind != contact.Username {
 			add(CounterOf(a.Tenant, i.Contact))

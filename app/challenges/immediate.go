@@ -24,12 +24,17 @@ type Immediate struct {
 	Address string
 	Locale  string
 	Trusted string // token of a browser that was remembered
+	Further bool   // a second factor follows in any case: its answer is at hand
 
 	// Only proves it, and starts no session: the outcome is empty.
 	Only bool
 	// Judge looks at the response, after it was paid for.
 	Judge func(ctx context.Context) (channel.Verdict, error)
 }
+
+// CounterFor names the failures in a row of what is neither device nor address, without telling
+// what it is.
+func CounterFor(tenant, use, value string) string { return use + ":" + subject(tenant, use, value) }
 
 // Immediately asks and answers in one go: pay, ask, settle.
 func (s *Service) Immediately(ctx context.Context, in Immediate) (Outcome, error) {
@@ -42,18 +47,19 @@ func (s *Service) Immediately(ctx context.Context, in Immediate) (Outcome, error
 		return Outcome{}, err
 	}
 	c.Format, c.Round = "", 1
-	if err := s.Store.Start(ctx, store.Start{Challenge: c, Windows: s.windows(start, c, p), Now: now}); err != nil {
+	price := s.windows(start, c, p)
+	if err := s.Store.Start(ctx, store.Start{Challenge: c, Windows: price, Now: now}); err != nil {
 		s.countLimit(err)
 		return Outcome{}, err
 	}
-	answer := AnswerInput{Tenant: in.Tenant, Handle: c.Handle, Client: in.Client, Address: in.Address, Trusted: in.Trusted}
+	answer := AnswerInput{Tenant: in.Tenant, Handle: c.Handle, Client: in.Client, Address: in.Address, Trusted: in.Trusted, Further: in.Further}
 	paid, windows, err := s.pay(ctx, answer, nil)
 	if err != nil {
 		return Outcome{}, err
 	}
 	verdict, err := in.Judge(ctx)
 	if err != nil {
-		return Outcome{}, s.refund(ctx, paid, windows, err)
+		return Outcome{}, s.refund(ctx, paid, append(price, windows...), err)
 	}
 	s.count(paid.Challenge, verdict.Outcome)
 	if paid.Challenge.Decoy || verdict.Outcome != channel.Verified || outdated(paid) || paid.User == nil || !paid.User.Active() {

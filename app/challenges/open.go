@@ -164,13 +164,15 @@ func inWords(facts []challenge.Fact) string {
 	return strings.Join(lines, "\n")
 }
 
+// label is what an authenticator app shows. What is only claimed is not shown:
+// who else has proven it would be told by its absence.
 func label(a user.Account) string {
 	for _, k := range []contact.Kind{contact.Email, contact.Username, contact.Phone} {
-		if id, ok := a.Find(k); ok {
+		if id, ok := a.Find(k); ok && (id.Verified() || k == contact.Username) {
 			return id.Value
 		}
 	}
-	return ""
+	return a.ID
 }
 
 func (s *Service) message(c challenge.Challenge, now time.Time) *store.Message {
@@ -186,10 +188,17 @@ func (s *Service) windows(in StartInput, c challenge.Challenge, p policy.Policy)
 	if c.Delivery != challenge.NoDelivery {
 		out = s.recipient(c, p)
 	}
-	if in.Caller == nil && in.Key == nil && in.Pending == nil {
-		out = append(out, charges("address", c.Tenant, in.Address, p.Limits.Address)...)
+	if a := in.Caller == nil && in.Key == nil && in.Pending == nil; a || c.Purpose == challenge.ChangeIdentifier {
+		return append(out, s.Price(c.Tenant, in.Address)...) // an account is no licence to write to everybody
 	}
 	return append(out, charges("tenant", c.Tenant, "", p.Limits.Tenant)...)
+}
+
+// Price is what one request costs that anybody may make: the client's network
+// address, and the tenant.
+func (s *Service) Price(tenant, address string) []limit.Charge {
+	p := s.Tenants.Policy(tenant).Limits
+	return append(charges("address", tenant, address, p.Address), charges("tenant", tenant, "", p.Tenant)...)
 }
 
 // recipient is the price of one message to a destination.

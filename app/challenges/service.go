@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
@@ -45,10 +46,12 @@ type Needs struct {
 }
 
 // Gate says who is not served, by the policy's lists and those that were added
-// while the server ran. It costs no statement.
+// while the server ran. Asking it costs no statement.
 type Gate interface {
 	// Serve returns rule.ErrBlocked, or nil.
 	Serve(tenant string, q rule.Asked) error
+	// Trap notes a client that filled in a field which people do not see.
+	Trap(ctx context.Context, tenant string, client netip.Addr, field string) error
 }
 
 // Courier sends messages that were queued. A message can be handed to it at once,

@@ -116,11 +116,11 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 // welcomeBack signs somebody known in, or lets them wait for a second factor.
 func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
 	u := *w.paid.User
-	mine, due, err := s.secondFactorDue(ctx, u, w.paid.Challenge.Counter)
+	mine, due, err := s.secondFactorDue(ctx, u, w.paid.Challenge.Counter, w.in.Further)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if due && !s.Sessions.Trusts(u, w.in.Trusted, w.now) {
+	if w.in.Further || due && !s.Sessions.Trusts(u, w.in.Trusted, w.now) {
 		return s.waitForSecond(ctx, w, st, u, mine)
 	}
 	return s.startSession(ctx, w, st, user.Account{User: u}, []assurance.Evidence{w.evidence()})
@@ -128,10 +128,10 @@ func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settleme
 
 // secondFactorDue reports whether a second factor must follow, and by which
 // devices: not by the one that was just used. It reads them only where the
-// answer may depend on them.
-func (s *Service) secondFactorDue(ctx context.Context, u user.User, used string) ([]device.Device, bool, error) {
+// answer may depend on them, or where one was asked for.
+func (s *Service) secondFactorDue(ctx context.Context, u user.User, used string, asked bool) ([]device.Device, bool, error) {
 	p := s.Tenants.Policy(u.Tenant)
-	if !p.AsksForSecond(u, 1) {
+	if !asked && !p.AsksForSecond(u, 1) {
 		return nil, false, nil
 	}
 	mine, err := s.devices(ctx, u.Tenant, u.ID)
@@ -164,7 +164,7 @@ func (s *Service) startSession(ctx context.Context, w settling, st store.Settlem
 	one := s.Sessions.Begin(account.User, all, w.in.Client, w.now)
 	level := assurance.Assess(all)
 	st.Session = &one
-	st.Events = append(st.Events, s.event(w, account.ID, event.SessionStarted, "session", one.ID, "acr", level.AAL.ACR()))
+	st.Events = append(st.Events, s.event(w, account.ID, event.SessionStarted, "session", one.ID, "acr", level.AAL.ACR(), "channel", w.via.ID, "client", one.Client))
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
 	}
@@ -185,7 +185,9 @@ func (s *Service) signedIn(one session.Session, account user.Account) (Outcome, 
 func (s *Service) event(w settling, user string, t event.Type, data ...string) event.Event {
 	e := event.Event{ID: s.IDs.New(), Tenant: w.paid.Challenge.Tenant, User: user, Type: t, At: w.now, Data: map[string]string{}}
 	for i := 0; i+1 < len(data); i += 2 {
-		e.Data[data[i]] = data[i+1]
+		if data[i+1] != "" {
+			e.Data[data[i]] = data[i+1]
+		}
 	}
 	return e
 }

@@ -67,6 +67,11 @@ func (s *Service) Start(ctx context.Context, in StartInput) (View, error) {
 	if in.Purpose == "" {
 		in.Purpose = challenge.SignIn
 	}
+	if in.Trapped {
+		if err := s.Gate.Trap(ctx, in.Tenant, in.IP, s.Tenants.Policy(in.Tenant).Rules.Honeypot); err != nil {
+			return View{}, err
+		}
+	}
 	extra, err := s.extra(in)
 	if err != nil {
 		return View{}, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,8 @@ func (g *gate) Serve(_ string, q rule.Asked) error {
 	}
 	return nil
 }
+
+func (*gate) Trap(context.Context, string, netip.Addr, string) error { return nil }
 
 // hasher writes the password backwards.
 type hasher struct{}

@@ -23,7 +23,7 @@ const (
 	IdentifierChanged   Type = "identifier.changed"
 	IdentifierRemoved   Type = "identifier.removed"
 	ChangeCancelled     Type = "identifier.change_cancelled"
-	SignInFailed        Type = "sign_in.failed" // a wrong password of somebody known
+	SignInFailed        Type = "sign_in.failed" // a wrong password, or a wrong second factor along with it; nobody's if nobody is known by that name
 	SessionStarted      Type = "session.started"
 	SessionStepped      Type = "session.stepped_up"
 	SessionRevoked      Type = "session.revoked"
