@@ -186,14 +186,10 @@ func network(client netip.Addr) (string, bool) {
 	return p.String(), err == nil
 }
 
-// learn lets an entry count here at once.
+// learn lets an entry count here at once. If it was read meanwhile it is there
+// twice until the next reading, which changes no decision.
 func (g *Gate) learn(e rule.Entry) {
-	g.change(e.Tenant, func(all []rule.Entry) []rule.Entry {
-		if slices.ContainsFunc(all, func(o rule.Entry) bool { return o.ID == e.ID }) {
-			return all // read meanwhile
-		}
-		return append(all, e)
-	})
+	g.change(e.Tenant, func(all []rule.Entry) []rule.Entry { return append(all, e) })
 }
 
 // forget lets an entry not count here any more.
