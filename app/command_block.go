@@ -98,11 +98,8 @@ func (c *cli) blockAdd() *cobra.Command {
 			if allow {
 				a.List = rule.Allow
 			}
-			l, err := c.loadAny(cmd)
+			l, err := c.loadStored(cmd, true)
 			if err != nil {
-				return err
-			}
-			if err := persistent(l); err != nil {
 				return err
 			}
 			return with(cmd, c, l, func(ctx context.Context, g guard) error {
@@ -127,7 +124,9 @@ func (c *cli) blockAdd() *cobra.Command {
 	return cmd
 }
 
+// tenantFlag says where rules are, and whose.
 func tenantFlag(cmd *cobra.Command, to *string) {
+	databaseFlag(cmd)
 	cmd.Flags().StringVar(to, "tenant", tenant.Default, "whose rules")
 }
 
@@ -145,11 +144,8 @@ func (c *cli) blockList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the rules of a tenant, also those of the configuration",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := c.loadAny(cmd)
+			l, err := c.loadStored(cmd, true)
 			if err != nil {
-				return err
-			}
-			if err := persistent(l); err != nil {
 				return err
 			}
 			return with(cmd, c, l, func(ctx context.Context, g guard) error {
@@ -210,11 +206,8 @@ func (c *cli) blockRemove() *cobra.Command {
 		Use: "remove ID", Short: "Remove a rule that was added", Args: cobra.ExactArgs(1),
 		Long: "Removes a rule that was added; its id stands in: countersign block list. Rules of the configuration\nare removed there.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := c.loadAny(cmd)
+			l, err := c.loadStored(cmd, true)
 			if err != nil {
-				return err
-			}
-			if err := persistent(l); err != nil {
 				return err
 			}
 			return with(cmd, c, l, func(ctx context.Context, g guard) error {

@@ -128,6 +128,13 @@ func TestBadOrdersAreToldApart(t *testing.T) {
 			t.Errorf("%v: code %d: %s", args, code, errs)
 		}
 	}
+	nowhere := write(t, "c.yaml", "mode: development\n") + "/c.yaml"
+	if _, errs, code := order(t, "block", "list", "--config", nowhere); code != exitUsage || !strings.Contains(errs, "--database") {
+		t.Errorf("code %d: %s", code, errs)
+	}
+	if _, errs, code := order(t, "block", "list", "--config", nowhere, "--database", "sqlite://"+t.TempDir()+"/d.db"); code != exitOK {
+		t.Errorf("code %d: %s", code, errs)
+	}
 	down := write(t, "c.yaml", "mode: development\ndatabase: { url: \"sqlite:///nowhere/at/all.db\" }\n") + "/c.yaml"
 	if _, errs, code := order(t, "block", "list", "--config", down); code != exitDependency {
 		t.Errorf("code %d: %s", code, errs)

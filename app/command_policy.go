@@ -86,7 +86,7 @@ const (
 
 // decide asks the rules, and where it matters the rest of the policy.
 func (c *cli) decide(cmd *cobra.Command, q query, signUp bool) error {
-	l, err := c.loadAny(cmd)
+	l, err := c.loadStored(cmd, false)
 	if err != nil {
 		return err
 	}

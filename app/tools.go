@@ -13,15 +13,30 @@ import (
 // commandLine is who changed something that was changed by a command.
 const commandLine = "cli"
 
-// errMemory is what a command hears whose work would be lost.
-var errMemory = errors.New("a database in memory is known to its server alone: use its API, or configure a database that lasts")
+// What a command hears that has nothing to work on.
+var (
+	errMemory     = errors.New("a database in memory is known to its server alone: use its API, or configure a database that lasts")
+	errNoDatabase = errors.New("it is not said where the data is: set database.url in the configuration, or use --database")
+)
 
-// persistent refuses to work on a database that ends with the command.
-func persistent(l Loaded) error {
-	if l.Database.URL.Reveal() == memory {
-		return usage(errMemory)
+// loadStored reads the configuration for a command that works on the database. A
+// command whose work would be lost refuses one that ends with it.
+func (c *cli) loadStored(cmd *cobra.Command, lasting bool) (Loaded, error) {
+	l, err := c.loadAny(cmd)
+	if err != nil {
+		return l, err
 	}
-	return nil
+	switch url := l.Database.URL.Reveal(); {
+	case url == "":
+		err = usage(errNoDatabase)
+	case url == memory && lasting:
+		err = usage(errMemory)
+	}
+	return l, err
+}
+
+func databaseFlag(cmd *cobra.Command) {
+	cmd.Flags().String("database", "", "where data is stored: sqlite:FILE or postgres://…")
 }
 
 // with puts together as much of a server as a command needs, and takes it apart
