@@ -162,6 +162,51 @@ func TestAUnitOfWorkIsQueuedForThoseWhoWantIt(t *testing.T) {
 	}
 }
 
+// twice is a store whose units of work run into a conflict first.
+type twice struct{ *memstore.Store }
+
+var errConflict = errors.New("conflict")
+
+func (s twice) Do(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
+	err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return errors.Join(fn(ctx, tx), errConflict) })
+	if !errors.Is(err, errConflict) {
+		return err
+	}
+	return s.Store.Do(ctx, fn)
+}
+
+func (s twice) Settle(ctx context.Context, in store.Settlement) error {
+	again := in
+	if then := in.Then; then != nil {
+		again.Then = func(ctx context.Context, tx store.Tx) error { return errors.Join(then(ctx, tx), errConflict) }
+	}
+	if err := s.Store.Settle(ctx, again); !errors.Is(err, errConflict) {
+		return err
+	}
+	return s.Store.Settle(ctx, in)
+}
+
+func TestWhatRunsAgainIsHeardOnce(t *testing.T) {
+	r := newRig()
+	r.Publishing = events.Publish(twice{memstore.New()}, &r.told, events.Audience{
+		Listeners: []port.Listener{ear{"all", "*"}}, Queued: func() { r.woke++ },
+	})
+	s := r.open(t)
+	s.Then = func(ctx context.Context, tx store.Tx) error {
+		return tx.Journal().Record(ctx, fact("1", event.UserUpdated))
+	}
+	if err := r.Settle(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	err := r.Do(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		return tx.Journal().Record(ctx, fact("2", event.UserUpdated))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.wants(t, []string{"1", "2"}, "all 1", "all 2")
+}
+
 func TestNobodyIsWokenForWhatNobodyWants(t *testing.T) {
 	var woke bool
 	s := events.Publish(memstore.New(), &eventtest.Recorder{}, events.Audience{
