@@ -103,8 +103,7 @@ func (a *API) handler(o operation) fiber.Handler {
 			return demand(f, err)
 		}
 		if o.page {
-			o.media, o.status = firstText(c.media, o.media), max(c.status, o.status)
-			f.Status(o.status).Set(fiber.HeaderContentType, o.media)
+			f.Status(max(c.status, o.status)).Set(fiber.HeaderContentType, firstText(c.media, o.media))
 			return f.Send(body)
 		}
 		return send(f, o, idempotency.Answer{Status: o.status, Body: body})

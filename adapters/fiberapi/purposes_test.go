@@ -137,6 +137,9 @@ func TestOnlyTheBrowserThatAskedFollowsALink(t *testing.T) {
 	if page := r.follow("POST", broken, mine); page.status != 404 {
 		t.Errorf("a link that was tampered with gives %d", page.status)
 	}
+	if page := r.follow("GET", link, mine); page.status != 200 {
+		t.Errorf("after a refusal the page of a good link is answered %d", page.status)
+	}
 	if done := r.follow("POST", link, mine); done.status != 303 || done.header.Get("Location") != "/orders/7" {
 		t.Fatalf("following gives %d to %q", done.status, done.header.Get("Location"))
 	}
