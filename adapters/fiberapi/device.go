@@ -75,9 +75,10 @@ func (a *API) deviceOperations() []operation {
 		}, a.devices),
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/me/devices", id: "enrollDevice", tag: deviceTag, caller: person, fresh: true, status: fiber.StatusCreated,
-			summary: "Bind a new device", about: "It counts once it has answered the challenge.",
+			summary: "Bind a new device", about: "It counts once it has answered the challenge. An address that waits for its proof is the same device again.",
 			faults: []*fault.Error{
 				challenges.ErrRequest, challenges.ErrUnavailable, channels.ErrNotConfigured, limit.ErrExceeded, limit.ErrCooldown,
+				device.ErrBound, devices.ErrTooMany,
 			},
 		}, a.enroll),
 		handle(operation{

@@ -57,12 +57,19 @@ func (s *Service) Enroll(ctx context.Context, c sessions.Caller, in EnrollInput)
 	if err != nil {
 		return Enrolled{}, err
 	}
-	if err := s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return s.add(ctx, tx, d) }); err != nil {
+	fresh := d.ID
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+		d, err = s.add(ctx, tx, d)
+		return err
+	})
+	if err != nil {
 		return Enrolled{}, err
 	}
 	view, err := s.Challenges.Enroll(ctx, challenges.EnrollInput{Caller: c, Account: account, Device: d, Locale: in.Locale, Client: in.Client})
-	if err != nil {
+	if err != nil && d.ID == fresh {
 		_ = s.Store.Do(context.WithoutCancel(ctx), func(ctx context.Context, tx store.Tx) error { return tx.Devices().Delete(ctx, c.Tenant, d.ID) })
+	}
+	if err != nil {
 		return Enrolled{}, err
 	}
 	return Enrolled{Device: d, Challenge: view}, nil
@@ -77,28 +84,38 @@ var ErrTooMany = fault.New(fault.Conflict, "too_many_devices", "You have as many
 // stale is how long a device may wait for its proof.
 const stale = time.Hour
 
-// add makes room by dropping devices that never proved to work.
-func (s *Service) add(ctx context.Context, tx store.Tx, d device.Device) error {
+// add gives the device as it is stored: one address is one device, so one that
+// waits for its proof already is asked again. It makes room by dropping devices
+// that never proved to work. Whoever adds at the same moment waits for the user.
+func (s *Service) add(ctx context.Context, tx store.Tx, d device.Device) (device.Device, error) {
+	if _, err := tx.Users().Get(ctx, d.Tenant, d.User); err != nil {
+		return d, err
+	}
 	all, err := tx.Devices().List(ctx, d.Tenant, d.User, "", 0)
 	if err != nil {
-		return err
+		return d, err
 	}
 	n := 0
 	for _, old := range all {
 		switch {
 		case old.Backup:
+		case d.Address != "" && old.Channel == d.Channel && old.Address == d.Address && old.Confirmed():
+			return d, device.ErrBound
 		case !old.Confirmed() && d.CreatedAt.Sub(old.CreatedAt) >= stale:
 			if err := tx.Devices().Delete(ctx, old.Tenant, old.ID); err != nil {
-				return err
+				return d, err
 			}
+		case d.Address != "" && old.Channel == d.Channel && old.Address == d.Address:
+			old.Name = d.Name
+			return old, tx.Devices().Save(ctx, old)
 		default:
 			n++
 		}
 	}
 	if n >= maxDevices {
-		return ErrTooMany
+		return d, ErrTooMany
 	}
-	return tx.Devices().Add(ctx, d)
+	return d, tx.Devices().Add(ctx, d)
 }
 
 func (s *Service) draft(c sessions.Caller, via channels.Instance, in EnrollInput, p policy.Policy) (device.Device, error) {
