@@ -40,12 +40,28 @@ throttle: { free: 20 }
 // both runs a scenario on each database, with a server of its own.
 func both(t *testing.T, policy string, scenario func(t *testing.T, s *harness.Server, c *harness.Client)) {
 	t.Helper()
+	served(t, harness.Options{Policy: policy}, scenario)
+}
+
+// served is both for servers that need more than a policy.
+func served(t *testing.T, o harness.Options, scenario func(t *testing.T, s *harness.Server, c *harness.Client)) {
+	t.Helper()
 	t.Parallel()
 	harness.Stores(t, func(t *testing.T, store harness.Store) {
 		t.Parallel()
-		s := harness.Start(t, harness.Options{Store: store, Policy: policy})
+		o := o
+		o.Store = store
+		s := harness.Start(t, o)
 		scenario(t, s, s.Client(t))
 	})
+}
+
+// twoTenants has a second tenant, t2, beside the default one.
+const twoTenants = "tenants: [ { slug: t2, origins: [\"http://t2.localhost\"] } ]"
+
+// at is the client as somebody of another tenant.
+func at(c *harness.Client, tenant string) *harness.Client {
+	return c.With("Countersign-Tenant", tenant)
 }
 
 // races runs a scenario on each database, and on two servers that share one.

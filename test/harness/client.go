@@ -88,7 +88,8 @@ type Answer struct {
 }
 
 // Try makes one request. The body is JSON text ([]byte or string), or a value
-// that is written as JSON; nil is no body. Headers are "Name: value".
+// that is written as JSON; nil is no body. Headers are "Name: value"; Host is
+// the host that is asked for.
 func (c *Client) Try(method, path string, body any, headers ...string) (Answer, error) {
 	var content io.Reader
 	switch b := body.(type) {
@@ -116,6 +117,7 @@ func (c *Client) Try(method, path string, body any, headers ...string) (Answer, 
 		name, value, _ := strings.Cut(h, ":")
 		r.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
+	r.Host = r.Header.Get("Host")
 	got, err := c.http.Do(r)
 	if err != nil {
 		return Answer{}, err

@@ -62,6 +62,16 @@ func (c *Client) distinct() (out []*Server) {
 // the code in it.
 func (c *Client) Code(to string) string {
 	c.t.Helper()
+	newest := c.Newest(to)
+	if newest.Code == "" {
+		c.t.Fatalf("the newest message to %s has no code", to)
+	}
+	return newest.Code
+}
+
+// Newest waits for the message of the newest challenge to an address.
+func (c *Client) Newest(to string) Message {
+	c.t.Helper()
 	c.shared.mu.Lock()
 	before := c.shared.seen[to]
 	c.shared.mu.Unlock()
@@ -72,10 +82,7 @@ func (c *Client) Code(to string) string {
 			newest = m
 		}
 	}
-	if newest.Code == "" {
-		c.t.Fatalf("the newest message to %s has no code", to)
-	}
-	return newest.Code
+	return newest
 }
 
 // AwaitMessages waits until at least n messages with codes have gone to an address.
