@@ -78,7 +78,7 @@ func (a *API) deviceOperations() []operation {
 			summary: "Bind a new device", about: "It counts once it has answered the challenge. An address that waits for its proof is the same device again.",
 			faults: []*fault.Error{
 				challenges.ErrRequest, challenges.ErrUnavailable, channels.ErrNotConfigured, limit.ErrExceeded, limit.ErrCooldown,
-				device.ErrBound, devices.ErrTooMany,
+				device.ErrLinked, devices.ErrTooMany,
 			},
 		}, a.enroll),
 		handle(operation{

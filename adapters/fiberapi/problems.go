@@ -34,7 +34,7 @@ func explained() []problem {
 		{"not_found", 404, "There is no such thing, or it belongs to somebody else. The two are never told apart.", "Check the address and the id."},
 		{"challenge_not_found", 404, "The challenge is unknown, was used or cancelled, was replaced by newer ones, or belongs to another tenant. These are never told apart.", "Start a new challenge."},
 		{"last_device", 409, "The account asks for a second factor at every sign-in, and this is the only device that can give it.", "Set up another device, or switch the second factor off first."},
-		{"already_linked", 409, "The address is confirmed as a device of this account.", "Use the device that is there, or remove it first."},
+		{"already_linked", 409, "The address is a confirmed device of this account, or the account elsewhere is connected to somebody.", "Use what is there, or remove it first."},
 		{"too_many_devices", 409, "The account has as many devices as any may have.", "Remove one first."},
 		{"no_device", 409, "There is no confirmed device that could give a second factor.", "Set one up with POST /v1/me/devices."},
 		{"identity_taken", 409, "Somebody else has this identifier.", "Choose another one."},

@@ -100,7 +100,7 @@ func (s *Service) add(ctx context.Context, tx store.Tx, d device.Device) (device
 		switch {
 		case old.Backup:
 		case d.Address != "" && old.Channel == d.Channel && old.Address == d.Address && old.Confirmed():
-			return d, device.ErrBound
+			return d, device.ErrLinked.Saying("This address is one of your devices already.")
 		case !old.Confirmed() && d.CreatedAt.Sub(old.CreatedAt) >= stale:
 			if err := tx.Devices().Delete(ctx, old.Tenant, old.ID); err != nil {
 				return d, err

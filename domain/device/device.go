@@ -14,7 +14,6 @@ var (
 	ErrNotFound = fault.New(fault.NotFound, "not_found", "There is no such thing.")
 	ErrLast     = fault.New(fault.Conflict, "last_device", "This is the only second way of signing in. Switch the second step off first, or set up another one.")
 	ErrLinked   = fault.New(fault.Conflict, "already_linked", "This account of yours elsewhere is connected to somebody already.")
-	ErrBound    = fault.New(fault.Conflict, "already_linked", "This address is one of your devices already.")
 	ErrUsed     = fault.New(fault.Conflict, "device_changed", "The device was used at the same moment. Try again.")
 )
 
