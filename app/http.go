@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/passwords"
 	"github.com/countersign/countersign/app/sessions"
@@ -38,6 +39,7 @@ type surface struct {
 	Devices     *devices.Service
 	Accounts    *accounts.Service
 	Passwords   *passwords.Service
+	Invitations *invitations.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -56,7 +58,7 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
 	api := fiberapi.New(fiberapi.Needs{
 		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts, Passwords: s.Passwords,
-		Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
+		Invitations: s.Invitations, Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
 		Address: address, Random: s.Random, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
 		PublicURL: s.Loaded.PublicURL, Version: Version,
 	})

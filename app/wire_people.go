@@ -10,9 +10,9 @@ import (
 	"github.com/countersign/countersign/app/delivery"
 	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/notices"
+	"github.com/countersign/countersign/app/passwords"
 	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/domain/invitation"
-	"github.com/countersign/countersign/ports/password"
 )
 
 // messageLinks are all links that messages carry.
@@ -41,14 +41,13 @@ type guests struct {
 	Challenges *challenges.Service
 	Notices    *notices.Service
 	Gate       *rules.Gate
-	Hasher     password.Hasher
-	Common     password.Common
+	Passwords  *passwords.Service
 	Tokens     invitations.Tokens
 }
 
 func newInvitations(p parts, g guests) *invitations.Service {
 	return invitations.New(invitations.Needs{
 		Store: p.Store, Challenges: g.Challenges, Notices: g.Notices, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts,
-		Gate: g.Gate, Hasher: g.Hasher, Common: g.Common, Tokens: g.Tokens, Clock: p.Clock, IDs: p.IDs,
+		Gate: g.Gate, Passwords: g.Passwords, Tokens: g.Tokens, Clock: p.Clock, IDs: p.IDs,
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/passwords"
 	"github.com/countersign/countersign/app/sessions"
@@ -32,6 +33,7 @@ type Needs struct {
 	Devices     *devices.Service
 	Accounts    *accounts.Service
 	Passwords   *passwords.Service
+	Invitations *invitations.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -95,7 +97,7 @@ func (a *API) table() []operation {
 	var all []operation
 	for _, part := range [][]operation{
 		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
-		a.sessionOperations(), a.publicOperations(),
+		a.sessionOperations(), a.invitationOperations(), a.keyOperations(), a.publicOperations(),
 	} {
 		all = append(all, part...)
 	}

@@ -53,7 +53,7 @@ func (c *call) identify(who caller) (err error) {
 	}
 	text := fiberkit.Bearer(c.Ctx)
 	switch {
-	case text == "" && (who == person || who == waiting || who == program):
+	case text == "" && who != anyone:
 		return session.ErrUnauthenticated
 	case text == "" && c.Get(fiber.HeaderAuthorization) != "":
 		return session.ErrInvalid
@@ -65,11 +65,14 @@ func (c *call) identify(who caller) (err error) {
 		return err
 	case who == waiting:
 		return session.ErrPendingInvalid
-	case (who == anyone || who == program) && strings.HasPrefix(text, keys.Prefix):
+	case who != person && strings.HasPrefix(text, keys.Prefix):
 		key, err := c.api.Programs.Authenticate(c.ctx, c.tenant, text)
 		c.key = &key
+		if err == nil && (who == inviter || who == operator) && !key.May(apikey.Admin) {
+			err = apikey.ErrScope
+		}
 		return err
-	case who == program:
+	case who == program || who == operator:
 		return apikey.ErrInvalid
 	}
 	user, err := c.api.Sessions.Authenticate(c.ctx, c.tenant, text)

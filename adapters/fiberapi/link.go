@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/invitation"
 )
 
 const linkTag = "Links"
@@ -21,7 +22,7 @@ const linkTag = "Links"
 const browserBytes = 32
 
 func (a *API) linkOperations() []operation {
-	refusals := []*fault.Error{challenge.ErrNotFound, challenge.ErrLinkUsed, challenge.ErrLinkExpired, challenge.ErrExhausted}
+	refusals := []*fault.Error{challenge.ErrNotFound, challenge.ErrLinkUsed, challenge.ErrLinkExpired, challenge.ErrExhausted, invitation.ErrExpired, invitation.ErrNotFound}
 	return []operation{
 		{
 			method: fiber.MethodGet, path: challenges.LinkPath + "{token}", id: "openLink", tag: linkTag, caller: public, status: fiber.StatusOK,
@@ -32,8 +33,9 @@ func (a *API) linkOperations() []operation {
 			method: fiber.MethodPost, path: challenges.LinkPath + "{token}", id: "followLink", tag: linkTag, caller: public, status: fiber.StatusOK,
 			summary: "Follow the link of a message", media: fiber.MIMETextHTMLCharsetUTF8, page: true,
 			about: "What the button does, and only in the browser that asked (a cookie tells). A browser is sent on with 303 to `return_to`, and whoever asked " +
-				"collects the outcome with `{}` at the challenge's verify. With `Accept: application/json` the outcome is the answer.",
-			faults: append(refusals, challenge.ErrElsewhere), serve: a.followLink,
+				"collects the outcome with `{}` at the challenge's verify. With `Accept: application/json` the outcome is the answer. The link of an invitation works in " +
+				"any browser; its form makes the account, whose owner then signs in.",
+			faults: append(append(refusals, challenge.ErrElsewhere), acceptFaults()...), serve: a.followLink,
 		},
 	}
 }
@@ -68,6 +70,9 @@ func (c *call) browser() ([]byte, error) {
 }
 
 func (a *API) openLink(c *call) ([]byte, error) {
+	if c.isInvitation() {
+		return a.openInvitation(c)
+	}
 	opened, err := a.Challenges.OpenLink(c.ctx, c.tenant, c.Params("token"), c.Cookies(a.cookie()))
 	if err != nil {
 		return a.brokenLink(c, err)
@@ -75,10 +80,13 @@ func (a *API) openLink(c *call) ([]byte, error) {
 	if !opened.Mine {
 		return a.linkPage(c, linkView{Lead: "elsewhere"})
 	}
-	return a.linkPage(c, linkView{Lead: "lead", To: opened.Destination, Button: "button", Hint: "hint"})
+	return a.linkPage(c, linkView{Lead: "lead", To: opened.Destination, Button: "button", Hint: "hint", Next: opened.ReturnTo})
 }
 
 func (a *API) followLink(c *call) ([]byte, error) {
+	if c.isInvitation() {
+		return a.followInvitation(c)
+	}
 	token, secret := c.Params("token"), c.Cookies(a.cookie())
 	if accept := c.Get(fiber.HeaderAccept); strings.Contains(accept, fiber.MIMEApplicationJSON) && !strings.Contains(accept, fiber.MIMETextHTML) {
 		return a.settleLink(c, token, secret)

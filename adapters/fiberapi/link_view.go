@@ -19,6 +19,10 @@ import (
 type linkView struct {
 	Lang, Dir, Title       string
 	Lead, To, Button, Hint string
+	Heading                string // "" is title
+	Inviter                string // stands in Lead
+	Field, Trouble         string // a user name that is asked for, and why it is asked for again
+	Next                   string // where the form may lead, if not here; not shown
 	Style                  template.CSS
 }
 
@@ -58,10 +62,11 @@ func (a *API) linkPage(c *call, v linkView) ([]byte, error) {
 	if v.Lang == "ar" {
 		v.Dir = "rtl"
 	}
-	v.Title = strings.ReplaceAll(words["title"], "{brand}", a.Brand)
-	for _, text := range []*string{&v.Lead, &v.Button, &v.Hint} {
+	v.Title = strings.ReplaceAll(words[firstText(v.Heading, "title")], "{brand}", a.Brand)
+	for _, text := range []*string{&v.Lead, &v.Button, &v.Hint, &v.Field, &v.Trouble} {
 		*text = words[*text]
 	}
+	v.Lead = strings.ReplaceAll(v.Lead, "{inviter}", isolate(v.Inviter))
 	v.Style = template.CSS(pages.style) //nolint:gosec // our own file
 	var b bytes.Buffer
 	if err := pages.page.Execute(&b, v); err != nil {
@@ -70,9 +75,13 @@ func (a *API) linkPage(c *call, v linkView) ([]byte, error) {
 	c.Set(fiber.HeaderContentLanguage, v.Lang)
 	c.Vary(fiber.HeaderAcceptLanguage)
 	body := a.html(c, b.Bytes())
-	c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(c.GetRespHeader(fiber.HeaderContentSecurityPolicy), "form-action 'none'", "form-action 'self'", 1))
+	c.Set(fiber.HeaderContentSecurityPolicy, strings.Replace(c.GetRespHeader(fiber.HeaderContentSecurityPolicy), "form-action 'none'", strings.TrimSpace("form-action 'self' "+originOf(v.Next)), 1))
 	return body, nil
 }
+
+// isolate keeps what somebody calls themselves from turning the text around it
+// (Unicode FSI and PDI).
+func isolate(text string) string { return "\u2068" + text + "\u2069" }
 
 // brokenLink says to a person why a link does not work. Machines hear it as they
 // hear everything else.
@@ -87,6 +96,9 @@ func (a *API) brokenLink(c *call, err error) ([]byte, error) {
 		v.Lead = f.Code
 	case challenge.ErrElsewhere.Code:
 		v.Lead = "elsewhere"
+	}
+	if lead, ok := leadOf(f); ok {
+		v.Heading, v.Lead = "invite_title", lead
 	}
 	c.status = fiberkit.Status(f.Kind)
 	return a.linkPage(c, v)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/adapters/fiberkit"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/ports/store"
@@ -150,12 +151,15 @@ func refusals(o operation) map[int][]string {
 		all = append(all, tenant.ErrUnknown, store.ErrUnavailable)
 	}
 	switch o.caller {
-	case person, anyone, waiting, program:
+	case person, anyone, waiting, program, inviter, operator:
 		all = append(all, session.ErrUnauthenticated, session.ErrInvalid, session.ErrRevoked)
 	case nobody, public:
 	}
 	if o.caller == anyone || o.caller == waiting {
 		all = append(all, session.ErrPendingInvalid, session.ErrPendingExpired)
+	}
+	if o.caller == inviter || o.caller == operator {
+		all = append(all, apikey.ErrScope)
 	}
 	if o.fresh {
 		all = append(all, session.ErrStepUp)

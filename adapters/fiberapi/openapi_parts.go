@@ -34,7 +34,9 @@ func security(who caller) []map[string][]string {
 		return []map[string][]string{{}, {pendingScheme: {}}, {accessScheme: {}}, {keyScheme: {}}}
 	case waiting:
 		return []map[string][]string{{pendingScheme: {}}}
-	case program:
+	case inviter:
+		return []map[string][]string{{accessScheme: {}}, {keyScheme: {}}}
+	case program, operator:
 		return []map[string][]string{{keyScheme: {}}}
 	case nobody, public:
 	}

@@ -16,12 +16,14 @@ import (
 type caller int
 
 const (
-	nobody  caller = iota // no tenant, no credential: it is about the deployment
-	public                // no credential is looked at
-	anyone                // without a credential, or with a pending token, an access token or an API key
-	waiting               // with a pending token
-	person                // with an access token
-	program               // with an API key
+	nobody   caller = iota // no tenant, no credential: it is about the deployment
+	public                 // no credential is looked at
+	anyone                 // without a credential, or with a pending token, an access token or an API key
+	waiting                // with a pending token
+	person                 // with an access token
+	program                // with an API key
+	inviter                // with an access token, or an API key that may do everything
+	operator               // with an API key that may do everything
 )
 
 // operation is one row of the table that everything is made of.

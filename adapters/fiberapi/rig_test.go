@@ -33,6 +33,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/devices"
 	"github.com/countersign/countersign/app/idempotency"
+	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/passwords"
@@ -119,6 +120,7 @@ type rig struct {
 
 	programs *keys.Service
 	notices  []store.Parcel // that were claimed
+	tokens   invitations.Tokens
 	log      *bytes.Buffer
 	down     error // of the dependency "storage"
 	valid    *contract
@@ -187,11 +189,16 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 		Hasher: must(argon2.New(argon2.Config{Random: rand.Reader, Normalize: textnorm.NFKC, Pepper: ring, Cost: argon2.Cost{Memory: 8, Passes: 1, Lanes: 1}}))(t),
 		Common: commonwords.New(textnorm.NFKC), Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler),
 	})
+	r.tokens = invitations.Tokens{Deriver: ring, Base: publicURL}
 	return fiberapi.Needs{
 		Passwords:  knows,
 		Challenges: asks, Sessions: who, Programs: r.programs,
-		Devices:     devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Notices: tell, Clock: r.clock, IDs: ids}),
-		Accounts:    accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
+		Devices:  devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Notices: tell, Clock: r.clock, IDs: ids}),
+		Accounts: accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
+		Invitations: invitations.New(invitations.Needs{
+			Store: r.store, Challenges: asks, Notices: tell, Channels: registry, Tenants: book, Contacts: parser, Gate: gate,
+			Passwords: knows, Tokens: r.tokens, Clock: r.clock, IDs: ids,
+		}),
 		Idempotency: idempotency.New(idempotency.Needs{Store: r.store, Sealer: ring, Clock: r.clock}),
 		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver(nil), Random: rand.Reader, QR: qrcode.SVG,
 		Ready: func(context.Context) map[string]error { return map[string]error{"storage": r.down} },

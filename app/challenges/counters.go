@@ -21,8 +21,8 @@ func (s *Service) CounterOfDevice(d store.Device) string { return s.counterOfDev
 
 // CountersOf names all failures in a row that can keep a person out: those of
 // their password, of their addresses, also of addresses that are only devices, and
-// of their devices.
-// Each is named once.
+// of their devices,
+// and of their password. Each is named once.
 func (s *Service) CountersOf(a user.Account, devices []store.Device) []string {
 	seen := map[string]bool{"": true}
 	var out []string
@@ -38,6 +38,7 @@ func (s *Service) CountersOf(a user.Account, devices []store.Device) []string {
 			add(CounterOf(a.Tenant, i.Contact))
 		}
 	}
+	add(PasswordCounter(a.ID))
 	for _, d := range devices {
 		add(s.counterOfDevice(d))
 	}

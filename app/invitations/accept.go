@@ -12,7 +12,6 @@ import (
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/invitation"
-	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/session"
@@ -119,7 +118,7 @@ func (s *Service) Accept(ctx context.Context, in AcceptInput) (challenges.Outcom
 		}
 	}
 	if in.Password != "" {
-		if d.Password, err = s.Hasher.Hash(ctx, in.Password); err != nil {
+		if d.Password, err = s.Passwords.Hash(ctx, in.Password); err != nil {
 			return challenges.Outcome{}, err
 		}
 	}
@@ -175,25 +174,12 @@ func (s *Service) profile(in AcceptInput, d *session.Draft) error {
 	case !p.Password.Enabled:
 		add("/password", "not_allowed", "There are no passwords here.")
 	default:
-		for _, x := range p.Password.Rules.Check(s.candidate(in, *d)) {
-			add("/password", x.Code, x.Detail)
-		}
+		bad = append(bad, s.Passwords.Check(in.Tenant, "/password", in.Password, in.FirstName, in.LastName, d.Username, d.Proven[0].Value)...)
 	}
 	if bad != nil {
 		return ErrRequest.With(bad...)
 	}
 	return nil
-}
-
-func (s *Service) candidate(in AcceptInput, d session.Draft) password.Candidate {
-	c := password.Candidate{Text: in.Password, Profile: []string{in.FirstName, in.LastName, d.Username}}
-	if len(in.Password) <= password.MaxLength {
-		c.Common = s.Common.Common(in.Password)
-	}
-	for _, known := range d.Proven {
-		c.Profile = append(c.Profile, known.Value)
-	}
-	return c
 }
 
 func printable(text string) bool {

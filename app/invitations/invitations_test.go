@@ -24,7 +24,7 @@ import (
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/invitation"
-	domain "github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/tenant"
@@ -64,20 +64,20 @@ func (g *gate) Serve(_ string, q rule.Asked) error {
 
 func (*gate) Trap(context.Context, string, netip.Addr, string) error { return nil }
 
-// hasher writes the password backwards.
-type hasher struct{}
+// fake knows one password that everybody uses, and hashes in a way that only
+// tests may.
+type fake struct{}
 
-func (hasher) Hash(_ context.Context, text string) (domain.Hash, error) {
-	return domain.Hash("hash of " + text), nil
+func (fake) Hash(_ context.Context, text string) (password.Hash, error) {
+	return password.Hash("hash of " + text), nil
 }
 
-func (hasher) Compare(context.Context, domain.Hash, string) (same, stale bool, err error) {
-	return false, false, nil
+func (fake) Check(_, pointer, text string, profile ...string) (out []fault.Field) {
+	for _, p := range (password.Rules{MinLength: 8, RefuseCommon: true}).Check(password.Candidate{Text: text, Profile: profile, Common: text == "correct horse"}) {
+		out = append(out, fault.Field{Pointer: pointer, Code: p.Code, Detail: p.Detail})
+	}
+	return out
 }
-
-type common struct{}
-
-func (common) Common(text string) bool { return text == "correct horse" }
 
 // desk is the courier: it is told of nothing but that something waits.
 type desk struct{ woken int }
@@ -136,7 +136,7 @@ func newRig(t *testing.T, tune ...func(*policy.Policy)) *rig {
 	r.tokens = invitations.Tokens{Deriver: ring, Base: base}
 	r.s = invitations.New(invitations.Needs{
 		Store: r.store, Challenges: asks, Notices: tells, Channels: registry, Tenants: book, Contacts: parser, Gate: r.gate,
-		Hasher: hasher{}, Common: common{}, Tokens: r.tokens, Clock: r.clock, IDs: ids,
+		Passwords: fake{}, Tokens: r.tokens, Clock: r.clock, IDs: ids,
 	})
 	return r
 }

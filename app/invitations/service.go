@@ -17,10 +17,10 @@ import (
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/message"
-	"github.com/countersign/countersign/ports/password"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
 )
@@ -34,11 +34,18 @@ type Needs struct {
 	Tenants    *tenants.Book
 	Contacts   contact.Parser
 	Gate       challenges.Gate
-	Hasher     password.Hasher
-	Common     password.Common
+	Passwords  Passwords
 	Tokens     Tokens
 	Clock      system.Clock
 	IDs        system.IDs
+}
+
+// Passwords are what people may choose when they come in.
+type Passwords interface {
+	// Check names every reason why a password will not do, under the pointer.
+	Check(tenant, pointer, text string, profile ...string) []fault.Field
+	// Hash makes what is kept of it.
+	Hash(ctx context.Context, text string) (password.Hash, error)
 }
 
 // Service is the use cases around invitations. It is safe for concurrent use.

@@ -30,7 +30,7 @@ func books() []behaviour {
 func (k *kit) invite(tenant, inviter string) invitation.Invitation {
 	return invitation.Invitation{
 		Contact: contact.Contact{Kind: contact.Email, Value: k.name("guest") + "@example.com"}, ID: k.id(), Tenant: tenant,
-		Inviter: inviter, By: "user " + inviter, Locale: "de", CreatedAt: k.now, ExpiresAt: k.now.Add(invitation.DefaultLife),
+		Inviter: inviter, By: "user " + inviter, Locale: "de", ReturnTo: "/in", CreatedAt: k.now, ExpiresAt: k.now.Add(invitation.DefaultLife),
 	}
 }
 
