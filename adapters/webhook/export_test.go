@@ -1,12 +1,6 @@
 package webhook
 
-import (
-	"net/netip"
-	"time"
-)
-
-// Public is for the table of addresses.
-func Public(a netip.Addr) bool { return public(a) }
+import "time"
 
 // Hurry makes an endpoint less patient.
 func (e *Endpoint) Hurry(limit time.Duration) { e.client.Timeout = limit }

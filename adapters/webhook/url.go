@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/countersign/countersign/ports/channel/dial"
 )
 
 // CheckURL says what is wrong with the URL of an endpoint. It must be absolute
@@ -25,7 +27,7 @@ func CheckURL(text string, allowPrivate bool) error {
 	case u.Scheme == "http" && !allowPrivate:
 		return errors.New("is not https; plain http needs allow_private: true")
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !allowPrivate && !public(ip) {
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !allowPrivate && !dial.Public(ip) {
 		return errors.New("leads to a private address, which needs allow_private: true")
 	}
 	return nil

@@ -6,14 +6,12 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,6 +21,7 @@ import (
 
 	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/ports/channel/dial"
 	port "github.com/countersign/countersign/ports/event"
 	"github.com/countersign/countersign/ports/system"
 )
@@ -53,9 +52,6 @@ var _ port.Listener = (*Endpoint)(nil)
 // How an endpoint is spoken to.
 const (
 	limit      = 10 * time.Second // of one request, with its answer
-	dialLimit  = 5 * time.Second
-	idle       = 30 * time.Second // that a connection is kept for the next event
-	mostHeader = 16 << 10         // bytes of an answer's head
 	mostBody   = 4 << 10          // bytes of an answer's body that are read, so that the connection can be used again
 	mostReason = 200              // bytes of an error that are kept: part of it may come from the other side
 	mostLater  = 24 * time.Hour   // that an answer may put us off
@@ -71,19 +67,7 @@ func New(o Options) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: dialLimit}
-	if !o.AllowPrivate {
-		dialer.Control = guard
-	}
-	return &Endpoint{Options: o, keys: keys, client: &http.Client{
-		Timeout:       limit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{ // without a proxy: it would see addresses that the guard does not
-			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout: dialLimit, ForceAttemptHTTP2: true, DisableCompression: true,
-			MaxIdleConnsPerHost: 2, IdleConnTimeout: idle, MaxResponseHeaderBytes: mostHeader,
-		},
-	}}, nil
+	return &Endpoint{Options: o, keys: keys, client: dial.Client(limit, o.AllowPrivate)}, nil
 }
 
 // Name is what the endpoint's place in the queue is called.

@@ -1,14 +1,49 @@
-package webhook
+// Package dial connects to hosts whose names come from a configuration or from
+// somebody else, and to nobody behind our own walls: a name is looked at when it
+// has become an address, so none can get around it (OWASP SSRF).
+package dial
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
-// errPrivate means that a host's address is none of the public Internet.
-var errPrivate = errors.New("private addresses are refused; allow_private lets them be used")
+// ErrPrivate means that a host's address is none of the public Internet.
+var ErrPrivate = errors.New("private addresses are refused; allow_private lets them be used")
+
+// How connections are made and kept.
+const (
+	dialLimit  = 5 * time.Second
+	idle       = 30 * time.Second
+	mostHeader = 16 << 10 // bytes of an answer's head
+)
+
+// Client makes requests that take no longer than limit, answers included. It
+// follows no redirects, verifies TLS, uses no proxy, which would see addresses
+// that the guard does not, and connects to public addresses only, unless
+// private is set. It is safe for concurrent use; close its idle connections when
+// it is not needed any more.
+func Client(limit time.Duration, private bool) *http.Client {
+	dialer := &net.Dialer{Timeout: dialLimit}
+	if !private {
+		dialer.Control = guard
+	}
+	return &http.Client{
+		Timeout: limit,
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: dialLimit, ForceAttemptHTTP2: true, DisableCompression: true,
+			MaxIdleConnsPerHost: 2, IdleConnTimeout: idle, MaxResponseHeaderBytes: mostHeader,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
 
 // special are networks inside the public ranges that lead to ourselves, to
 // neighbours, or to nobody: the IANA special-purpose registries (RFC 6890 and
@@ -35,8 +70,8 @@ var special = []netip.Prefix{
 // refused, NAT64's 64:ff9b::/96 with it.
 var global = netip.MustParsePrefix("2000::/3")
 
-// public reports whether an address is one of the public Internet.
-func public(a netip.Addr) bool {
+// Public reports whether an address is one of the public Internet.
+func Public(a netip.Addr) bool {
 	a = a.Unmap() // ::ffff:127.0.0.1
 	if a.Zone() != "" || a.Is6() && !global.Contains(a) ||
 		!a.IsGlobalUnicast() || a.IsPrivate() { // not loopback, link-local, multicast, unspecified, broadcast
@@ -57,8 +92,8 @@ func guard(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("read the address to connect to: %w", err)
 	}
-	if !public(to.Addr()) {
-		return errPrivate
+	if !Public(to.Addr()) {
+		return ErrPrivate
 	}
 	return nil
 }
