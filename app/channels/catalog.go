@@ -77,9 +77,26 @@ func (c *Catalog) open(ctx context.Context, s Spec, env channel.Env) (Instance, 
 	if err != nil {
 		return Instance{}, err
 	}
-	in := Instance{Descriptor: p.Descriptor, ID: s.ID, Channel: ch, Fallback: s.Fallback}
+	in := Instance{Descriptor: described(p.Descriptor, ch), ID: s.ID, Channel: ch, Fallback: s.Fallback}
 	in.Sender, _ = channel.As[channel.Sender](ch)
 	return in, nil
+}
+
+// described is what an open channel says it is, within what its plugin says that
+// it can be: no configuration makes a channel stronger.
+func described(plugin channel.Descriptor, ch channel.Channel) channel.Descriptor {
+	d, ok := channel.As[channel.Describer](ch)
+	if !ok {
+		return plugin
+	}
+	own := d.Describe()
+	own.Type = plugin.Type
+	own.MaxAAL = min(own.MaxAAL, plugin.MaxAAL)
+	own.Identify = own.Identify && plugin.Identify
+	own.Phishing = own.Phishing && plugin.Phishing
+	own.Backup = plugin.Backup
+	own.Reaches = own.Reaches || plugin.Reaches
+	return own
 }
 
 func (c *Catalog) names() string {

@@ -28,6 +28,9 @@ type Instance struct {
 
 // Form is how its messages are written.
 func (i Instance) Form() message.Form {
+	if i.Descriptor.Form != "" {
+		return message.Form(i.Descriptor.Form)
+	}
 	switch i.Address {
 	case channel.Email:
 		return message.Email

@@ -21,6 +21,14 @@ func As[T any](ch any) (T, bool) {
 	}
 }
 
+// Describer is implemented by channels whose configuration decides what they are:
+// one plugin that speaks with many gateways.
+type Describer interface {
+	// Describe is the plugin's descriptor, made narrower: of the same type, and
+	// no stronger than that says. It does not change while the channel is open.
+	Describe() Descriptor
+}
+
 // Callback is implemented by channels whose response is brought by somebody
 // else: an identity provider's redirect, a bot update, a phone that approves.
 type Callback interface {

@@ -28,6 +28,7 @@ type Descriptor struct {
 	Title    string      `json:"title"`   // what people call it
 	Summary  string      `json:"summary"` // one sentence
 	Address  AddressKind `json:"address"` // what kind of address it needs, if any
+	Form     Form        `json:"form,omitempty"` // how what it sends is written; empty: as the kind of address suggests
 	Factor   Factor      `json:"factor"`
 	MaxAAL   AAL         `json:"max_aal"`                      // NIST SP 800-63B; policy may lower it, never raise it
 	AMR      []string    `json:"amr"`                          // RFC 8176 values that success stands for
@@ -40,6 +41,9 @@ type Descriptor struct {
 type (
 	// AddressKind is what sort of address a channel sends to.
 	AddressKind string
+
+	// Form is how a message reaches the reader: what fits, and what can be shown.
+	Form string
 
 	// Factor is what sort of thing success proves (NIST SP 800-63).
 	Factor string
@@ -54,6 +58,14 @@ const (
 	Email     AddressKind = "email"
 	Phone     AddressKind = "phone"   // E.164
 	Account   AddressKind = "account" // an identifier at the provider, learnt while enrolling
+)
+
+// The forms, spelled as those of package message.
+const (
+	FormEmail Form = "email" // subject, text and HTML
+	FormSMS   Form = "sms"   // short text
+	FormChat  Form = "chat"  // text of any length
+	FormVoice Form = "voice" // text to be read aloud
 )
 
 // The factors.

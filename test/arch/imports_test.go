@@ -39,6 +39,7 @@ var rules = []rule{
 	// A plugin knows the port and the SDK of what it speaks with.
 	{"plugins/email", []string{"std", "ports/channel", "github.com/wneessen/go-mail"}},
 	{"plugins/totp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
+	{"plugins/httpsender", []string{"std", "ports/channel", "go.yaml.in/yaml/v3"}},
 	{"plugins/", []string{"std", "ports/channel"}},
 
 	// Driving adapters call use cases.

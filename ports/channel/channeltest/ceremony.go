@@ -16,7 +16,21 @@ func methods() []string {
 }
 
 func (s Suite) descriptor(t T) {
-	d := s.Plugin.Descriptor
+	checkDescriptor(t, s.Plugin.Descriptor)
+	d, ok := channel.As[channel.Describer](s.open(t).ch)
+	if !ok {
+		return
+	}
+	own := d.Describe()
+	checkDescriptor(t, own)
+	if own.Type != s.Plugin.Type || own.MaxAAL > s.Plugin.MaxAAL ||
+		own.Identify && !s.Plugin.Identify || own.Phishing && !s.Plugin.Phishing || own.Backup != s.Plugin.Backup {
+		t.Errorf("the channel claims to be more than its plugin says")
+	}
+}
+
+func checkDescriptor(t T, d channel.Descriptor) {
+	t.Helper()
 	if !regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}$`).MatchString(d.Type) {
 		t.Errorf("type %q is not lower_snake_case", d.Type)
 	}
@@ -35,6 +49,9 @@ func (s Suite) descriptor(t T) {
 	}
 	if !slices.Contains([]channel.AddressKind{channel.NoAddress, channel.Email, channel.Phone, channel.Account}, d.Address) {
 		t.Errorf("address kind %q is unknown", d.Address)
+	}
+	if !slices.Contains([]channel.Form{"", channel.FormEmail, channel.FormSMS, channel.FormChat, channel.FormVoice}, d.Form) {
+		t.Errorf("form %q is unknown", d.Form)
 	}
 }
 
