@@ -15,6 +15,10 @@ import (
 
 // aimAtStranger is for somebody who names an address or a user name.
 func (s *Service) aimAtStranger(ctx context.Context, in StartInput) (aim, error) {
+	if in.To == "" && in.Device == "" && in.Channel != "" && in.Purpose == challenge.SignIn {
+		via, err := s.identifying(in.Channel)
+		return aim{purpose: in.Purpose, via: via}, err
+	}
 	named, err := s.named(in)
 	if err != nil {
 		return aim{}, err

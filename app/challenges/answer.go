@@ -66,6 +66,9 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, s.refund(ctx, paid, windows, err)
 	}
+	if err := s.locate(ctx, via, &paid, response); err != nil {
+		return Outcome{}, s.refund(ctx, paid, windows, err)
+	}
 	verdict, err := s.ask(ctx, via, paid, response)
 	if err != nil {
 		return Outcome{}, s.refund(ctx, paid, windows, err)
@@ -150,9 +153,17 @@ func (s *Service) ask(ctx context.Context, via channels.Instance, paid store.Cha
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
+	if via.Costs && c.Decoy {
+		s.pace.pretend(ctx, via.ID, judged)
+		return channel.Reject(channel.Mismatch), nil
+	}
+	start := s.Clock.Now()
 	v, err := via.Channel.Verify(ctx, q, state, r)
 	if err != nil {
 		return channel.Verdict{}, s.trouble(via.ID, err)
+	}
+	if via.Costs {
+		s.pace.learn(via.ID, judged, s.Clock.Now().Sub(start))
 	}
 	return v, nil
 }

@@ -161,27 +161,9 @@ func (s *Service) FollowLink(ctx context.Context, tenant, text, secret string) (
 	if !asked(c, secret) {
 		return Opened{}, challenge.ErrElsewhere
 	}
-	raw, err := json.Marshal(channel.Verdict{Outcome: channel.Verified})
-	if err != nil {
-		return Opened{}, err
+	if err = s.keepAnswer(ctx, c, channel.Verdict{Outcome: channel.Verified}); errors.Is(err, challenge.ErrNotFound) {
+		err = challenge.ErrLinkUsed // somebody was faster
 	}
-	sealed, err := s.Sealer.Seal(raw, placeOfState(c))
-	if err != nil {
-		return Opened{}, err
-	}
-	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		now, err := tx.Challenges().Get(ctx, tenant, c.Handle)
-		if err != nil {
-			return err
-		}
-		if now.Status != challenge.Pending {
-			return challenge.ErrLinkUsed
-		}
-		if err := now.Answer(s.Clock.Now(), sealed); err != nil {
-			return err
-		}
-		return tx.Challenges().Save(ctx, now)
-	})
 	return Opened{Destination: c.Shown, ReturnTo: c.Extra.ReturnTo, Mine: true}, err
 }
 

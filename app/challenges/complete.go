@@ -183,6 +183,9 @@ func (s *Service) settleCompletion(ctx context.Context, w settling) (Outcome, er
 	if err := waiting.Refusal(w.now); err != nil {
 		return Outcome{}, err
 	}
+	if out, known, err := s.joinKnown(ctx, w, waiting); known || err != nil {
+		return out, err
+	}
 	if err := s.settled(ctx, w); err != nil {
 		return Outcome{}, err
 	}
@@ -285,6 +288,11 @@ func (s *Service) admit(ctx context.Context, tx store.Tx, d session.Draft, accou
 	}
 	if err := keepPassword(ctx, tx, *account, d.Password, now); err != nil {
 		return err
+	}
+	if d.Link != nil {
+		if err := s.connect(ctx, tx, account.User, *d.Link, now); err != nil {
+			return err
+		}
 	}
 	return tx.Journal().Record(ctx, facts...)
 }

@@ -39,6 +39,9 @@ func (s *Service) open(ctx context.Context, in StartInput, a aim) (opened, error
 	if err != nil {
 		return opened{}, err
 	}
+	if a.via.Costs {
+		return s.openPaid(ctx, in, a, c)
+	}
 	o, err := s.begin(ctx, &c, a)
 	if err != nil {
 		return opened{}, err
@@ -139,6 +142,7 @@ func (s *Service) asked(c challenge.Challenge, account user.Account, d *store.De
 	q := channel.Challenge{
 		Handle: c.Handle, Round: c.Round, Purpose: channel.Authenticate, Subject: account.ID, Label: label(account),
 		Address: c.Destination, Locale: c.Locale, ExpiresAt: c.ExpiresAt, Seed: seed(c), Detail: inWords(c.Extra.Detail),
+		Callback: s.callback(c.Channel),
 	}
 	if c.Purpose == challenge.Enroll {
 		q.Purpose = channel.Enroll
@@ -227,8 +231,11 @@ func charges(name, tenant, who string, rules []limit.Rule) []limit.Charge {
 // device, or of the address whoever it belongs to. So no spelling of the
 // address, and no new challenge, is a way around.
 func counterOf(tenant string, a aim) string {
-	if a.counter != "" {
+	switch {
+	case a.counter != "":
 		return a.counter
+	case a.device == nil && a.to.IsZero():
+		return "" // nobody is named, so nobody can be guessed at
 	}
 	if a.device != nil && a.to.IsZero() {
 		return "device:" + a.device.ID

@@ -32,7 +32,12 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 		if err := c.Resend(now, p.Challenge.ResendAfter); err != nil {
 			return err
 		}
-		c.Channel = via.ID
+		if c.Channel = via.ID; via.Costs {
+			if err := tx.Challenges().Take(ctx, s.recipient(c, p), now); err != nil {
+				return err
+			}
+			return tx.Challenges().Save(ctx, c)
+		}
 		if err := tx.Challenges().Take(ctx, s.recipient(c, p), now); err != nil {
 			return err
 		}
@@ -44,6 +49,9 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 	if err != nil {
 		s.countLimit(err)
 		return View{}, err
+	}
+	if via.Costs {
+		return s.reachAgain(ctx, via, c)
 	}
 	s.Courier.Wake()
 	return s.view(c), nil
@@ -58,4 +66,22 @@ func (s *Service) again(c challenge.Challenge, instance string) (channels.Instan
 		return channels.Instance{}, channels.ErrNotConfigured
 	}
 	return s.pick(instance, c.Kind)
+}
+
+// reachAgain asks a channel that reaches people by itself to do so once more. It
+// was paid for.
+func (s *Service) reachAgain(ctx context.Context, via channels.Instance, c challenge.Challenge) (View, error) {
+	about, err := s.about(ctx, c)
+	if err != nil {
+		return View{}, err
+	}
+	a := aim{via: via, device: about.Device}
+	if about.User != nil {
+		a.account.User = *about.User
+	}
+	c.Round-- // begin counts it again
+	if err := s.reach(ctx, &c, a); err != nil {
+		return View{}, err
+	}
+	return s.view(c), nil
 }

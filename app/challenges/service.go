@@ -69,14 +69,18 @@ type Courier interface {
 }
 
 // Service is the use cases around one challenge. It is safe for concurrent use.
-type Service struct{ Needs }
+type Service struct {
+	Needs
+
+	pace *pace
+}
 
 // New makes the service.
 func New(n Needs) *Service {
 	if n.Patience <= 0 {
 		n.Patience = 5 * time.Second
 	}
-	return &Service{n}
+	return &Service{Needs: n, pace: &pace{}}
 }
 
 // Get shows a challenge to whoever holds its handle.

@@ -85,8 +85,11 @@ func (s *Service) settlement(w settling) (store.Settlement, error) {
 func (w settling) evidence() assurance.Evidence {
 	c := w.paid.Challenge
 	e := assurance.Evidence{
-		Channel: w.via.ID, Authenticator: c.Counter, Factor: assurance.Factor(w.via.Factor),
-		Max: assurance.AAL(w.via.MaxAAL), AMR: w.via.AMR, Device: c.Device != "", Backup: w.via.Backup, At: w.now,
+		Channel: w.via.ID, Authenticator: c.Counter, Factor: assurance.Factor(w.via.Factor), Max: assurance.AAL(w.via.MaxAAL),
+		AMR: w.via.AMR, Device: w.paid.Device != nil && w.paid.Device.Status != device.Linked, Backup: w.via.Backup, At: w.now,
+	}
+	if e.Authenticator == "" {
+		e.Authenticator = "ref:" + subject(c.Tenant, w.via.ID, w.verdict.Ref)
 	}
 	if w.verdict.AMR != nil {
 		e.AMR = w.verdict.AMR
@@ -101,6 +104,9 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 		return Outcome{}, err
 	}
 	if w.paid.User == nil {
+		if w.via.Identify {
+			return s.recognise(ctx, w, st)
+		}
 		return s.settleStranger(ctx, w, st)
 	}
 	u := *w.paid.User
@@ -116,7 +122,7 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 // welcomeBack signs somebody known in, or lets them wait for a second factor.
 func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
 	u := *w.paid.User
-	mine, due, err := s.secondFactorDue(ctx, u, w.paid.Challenge.Counter, w.in.Further)
+	mine, due, err := s.secondFactorDue(ctx, u, w)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -127,11 +133,12 @@ func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settleme
 }
 
 // secondFactorDue reports whether a second factor must follow, and by which
-// devices: not by the one that was just used. It reads them only where the
-// answer may depend on them, or where one was asked for.
-func (s *Service) secondFactorDue(ctx context.Context, u user.User, used string, asked bool) ([]device.Device, bool, error) {
+// devices: not by the one that was just used, and not if that one asked for two
+// factors itself. It reads them only where the answer may depend on them, or where
+// one was asked for.
+func (s *Service) secondFactorDue(ctx context.Context, u user.User, w settling) ([]device.Device, bool, error) {
 	p := s.Tenants.Policy(u.Tenant)
-	if !asked && !p.AsksForSecond(u, 1) {
+	if assurance.Assess([]assurance.Evidence{w.evidence()}).AAL >= assurance.AAL2 || !w.in.Further && !p.AsksForSecond(u, 1) {
 		return nil, false, nil
 	}
 	mine, err := s.devices(ctx, u.Tenant, u.ID)
@@ -139,7 +146,10 @@ func (s *Service) secondFactorDue(ctx context.Context, u user.User, used string,
 		return nil, false, err
 	}
 	n := 0
-	mine = slices.DeleteFunc(mine, func(d device.Device) bool { return s.counterOfDevice(d) == used })
+	used := w.paid.Challenge.Counter
+	mine = slices.DeleteFunc(mine, func(d device.Device) bool {
+		return s.counterOfDevice(d) == used || w.paid.Device != nil && d.ID == w.paid.Device.ID
+	})
 	for _, d := range mine {
 		if d.SecondFactor() {
 			n++

@@ -55,8 +55,9 @@ type Level struct {
 	Time time.Time
 }
 
-// Assess adds up. One proof is AAL1. Two proofs by different authenticators are
-// AAL2 if one of them may lift that high: a message to an e-mail address may
+// Assess adds up. One proof is AAL1, unless its authenticator asked for two factors
+// itself and says so ("mfa"), as a passkey does that knows its owner. Two proofs by
+// different authenticators are AAL2 if one of them may lift that high: a message to an e-mail address may
 // not, so it never makes AAL2 of anything (SP 800-63B-4, 3.1.3.1).
 func Assess(all []Evidence) Level {
 	var l Level
@@ -66,7 +67,7 @@ func Assess(all []Evidence) Level {
 			l.Time = e.At
 		}
 		l.AAL = max(l.AAL, min(AAL1, e.Max))
-		if e.Max >= AAL2 && accompanied(e, all) {
+		if e.Max >= AAL2 && (slices.Contains(e.AMR, "mfa") || accompanied(e, all)) {
 			l.AAL = AAL2
 		}
 	}

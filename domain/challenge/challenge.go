@@ -174,13 +174,14 @@ func (c *Challenge) Settle(now time.Time) error {
 }
 
 // Answer notes that the right answer came by another way, with what the judge
-// of it said, sealed. Whoever asked collects what follows.
+// of it said, sealed. Whoever asked collects what follows. Like Settle, it also
+// takes the answer that was the last attempt.
 func (c *Challenge) Answer(now time.Time, verdict []byte) error {
-	if err := c.Refusal(now); err != nil {
-		return err
-	}
-	if c.Decoy {
+	switch {
+	case c.Status != Pending || c.Decoy:
 		return ErrNotFound
+	case !now.Before(c.ExpiresAt):
+		return ErrExpired
 	}
 	c.Status, c.State = Answered, verdict
 	return nil

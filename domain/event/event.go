@@ -32,6 +32,8 @@ const (
 	DeviceRenamed       Type = "device.renamed"
 	DeviceRemoved       Type = "device.removed"
 	DeviceLocked        Type = "device.locked" // too many failures in a row
+	ConnectionAdded     Type = "connection.added" // an account elsewhere signs them in from now on
+	ConnectionRemoved   Type = "connection.removed"
 	DeviceUnlocked      Type = "device.unlocked"
 	BrowserRemembered   Type = "browser.remembered"
 	RecoveryCodesIssued Type = "recovery_codes.issued"
@@ -67,7 +69,7 @@ func Types() []Type {
 		UserRegistered, UserCreated, UserUpdated, UserDeleted, UserBlocked, UserUnblocked, IdentifierVerified,
 		IdentifierChanging, IdentifierChanged, IdentifierRemoved, ChangeCancelled, SignInFailed, SessionStarted,
 		SessionStepped, SessionRevoked, SessionReused, DeviceEnrolled, DeviceRenamed, DeviceRemoved, DeviceLocked,
-		DeviceUnlocked, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
+		DeviceUnlocked, ConnectionAdded, ConnectionRemoved, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
 		PasswordForgotten, AddressVerified, Approved, InvitationSent, InvitationAccepted, InvitationRevoked,
 		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed,
 	}

@@ -135,4 +135,12 @@ type Draft struct {
 	Password  password.Hash     `json:"password,omitempty"` // if one was chosen already
 	Invited   string            `json:"invited,omitempty"`  // the invitation that is being accepted
 	Channel   string            `json:"channel,omitempty"`  // by which they came
+	Link      *Link             `json:"link,omitempty"`     // their account elsewhere, which signs them in from now on
+}
+
+// Link is somebody's account elsewhere.
+type Link struct {
+	Channel string `json:"channel"` // the instance that vouches for it
+	Ref     string `json:"ref"`     // its name there
+	Name    string `json:"name"`    // what people call the channel
 }

@@ -45,6 +45,15 @@ type Locator interface {
 	Locate(r Response) (ref string, ok bool)
 }
 
+// Previewer is implemented by channels whose Begin reaches the person
+// (Descriptor.Costs): the core must know what it will ask before it pays, and for
+// people who are not there it never begins.
+type Previewer interface {
+	// Preview is the prompt that Begin would give. It reaches nobody, costs
+	// nothing, and does not depend on the subject.
+	Preview(c Challenge) Prompt
+}
+
 // Counter is implemented by channels whose credential runs out: recovery codes.
 type Counter interface {
 	// Remaining is how many uses the credential has left; 0 if it is unreadable.

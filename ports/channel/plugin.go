@@ -35,7 +35,7 @@ type Descriptor struct {
 	Identify bool        `json:"identify,omitempty"`           // can answer "who is this?", not only "is this them?"
 	Phishing bool        `json:"phishing_resistant,omitempty"` // verifier impersonation fails
 	Backup   bool        `json:"backup,omitempty"`             // stands in for a lost device; alone it is no second factor
-	Reaches  bool        `json:"reaches,omitempty"`            // Begin itself reaches the person or costs money, so the core is paid first
+	Costs    bool        `json:"costs,omitempty"`              // Begin itself reaches the person, or costs money: it is paid for first
 }
 
 type (

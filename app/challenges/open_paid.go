@@ -1,0 +1,134 @@
+package challenges
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/meter"
+	"github.com/countersign/countersign/ports/store"
+)
+
+// errNoPreview means that a channel is not made as the port asks.
+var errNoPreview = errors.New("the channel reaches people when it begins, and has no preview")
+
+// openPaid is for channels whose Begin reaches the person, such as providers that
+// make and send codes of their own. Asking them costs money, so the price is paid
+// and committed before they are asked, and they are never asked about somebody
+// who is not there.
+func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challenge.Challenge) (opened, error) {
+	preview, ok := channel.As[channel.Previewer](a.via.Channel)
+	if !ok {
+		return opened{}, errNoPreview
+	}
+	asked, err := s.asked(c, a.account, a.device)
+	if err != nil {
+		return opened{}, err
+	}
+	p := s.Tenants.Policy(c.Tenant)
+	if c.Format, c.Prompt, err = keep(preview.Preview(asked)); err != nil {
+		return opened{}, err
+	}
+	c.Round, c.Delivery, c.Sends, c.MaxSends = 0, challenge.Queued, 1, p.Challenge.Sends
+	c.ResendAt = c.CreatedAt.Add(p.Challenge.ResendAfter)
+	if err := s.Store.Start(ctx, store.Start{Challenge: c, Windows: s.windows(in, c, p), Now: c.CreatedAt}); err != nil {
+		s.countLimit(err)
+		return opened{}, err
+	}
+	s.Meter.Count(meter.ChallengesStarted, meter.L("purpose", string(c.Purpose)), meter.L("channel", c.Channel))
+	if err := s.reach(ctx, &c, a); err != nil {
+		return opened{}, err
+	}
+	return opened{View: s.view(c)}, nil
+}
+
+// reach asks the channel to reach the person, and keeps what it wants to remember.
+// If it cannot, the challenge ends and the pause before the next is given back.
+func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) error {
+	if c.Decoy {
+		c.Round, c.Delivery = c.Round+1, challenge.Sent
+		s.pace.pretend(ctx, c.Channel, began)
+		return s.update(ctx, *c)
+	}
+	kept := *c
+	start := s.Clock.Now()
+	if _, err := s.begin(ctx, c, a); err != nil {
+		kept.Delivery = challenge.Failed
+		return errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
+	}
+	s.pace.learn(c.Channel, began, s.Clock.Now().Sub(start))
+	c.Format, c.Prompt = kept.Format, kept.Prompt // as the preview promised
+	c.Delivery, c.Sends, c.MaxSends, c.ResendAt = challenge.Sent, kept.Sends, kept.MaxSends, kept.ResendAt
+	return s.update(ctx, *c)
+}
+
+// update stores what a channel said of a challenge that goes on.
+func (s *Service) update(ctx context.Context, c challenge.Challenge) error {
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		now, err := tx.Challenges().Get(ctx, c.Tenant, c.Handle)
+		if err != nil {
+			return err
+		}
+		now.State, now.Round, now.Delivery = c.State, c.Round, c.Delivery
+		return tx.Challenges().Save(ctx, now)
+	})
+}
+
+// lost ends a challenge that reached nobody.
+func (s *Service) lost(ctx context.Context, c challenge.Challenge) error {
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		now, err := tx.Challenges().Get(ctx, c.Tenant, c.Handle)
+		if err != nil {
+			return err
+		}
+		now.Delivery = challenge.Failed
+		if err := now.Cancel(); err != nil {
+			return err
+		}
+		if err := tx.Challenges().Save(ctx, now); err != nil {
+			return err
+		}
+		return tx.Challenges().Refund(ctx, "", []string{CooldownKey(c)}, s.Clock.Now())
+	})
+}
+
+// Steps of a channel whose time is remembered.
+const (
+	began  = "begin"
+	judged = "verify"
+)
+
+// pace remembers how long a channel's provider took last, so that people who are
+// not there take as long. It is safe for concurrent use; the zero pace has seen
+// nothing.
+type pace struct {
+	mu   sync.Mutex // guards last
+	last map[string]time.Duration
+}
+
+func (p *pace) learn(channel, step string, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[string]time.Duration{}
+	}
+	p.last[channel+" "+step] = took
+}
+
+func (p *pace) pretend(ctx context.Context, channel, step string) {
+	p.mu.Lock()
+	took := p.last[channel+" "+step]
+	p.mu.Unlock()
+	if took <= 0 {
+		return
+	}
+	t := time.NewTimer(took)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
