@@ -37,7 +37,7 @@ var ErrRequest = fault.New(fault.Invalid, "invalid_request", "Something in the r
 
 // Needs is what the service is made of.
 type Needs struct {
-	Store  store.UnitOfWork
+	Store  store.Store
 	Clock  system.Clock
 	IDs    system.IDs
 	Random io.Reader
@@ -114,27 +114,33 @@ func (s *Service) Authenticate(ctx context.Context, tenant, text string) (k apik
 		return k, apikey.ErrInvalid
 	}
 	now := s.Clock.Now()
-	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		if k, err = tx.Keys().Get(ctx, id); err != nil {
-			return err
-		}
-		sum := sha256.Sum256(secret)
-		if !hmac.Equal(sum[:], k.Hash) || k.Tenant != tenant || !k.Alive(now) {
-			return apikey.ErrInvalid
-		}
-		if now.Sub(k.LastUsedAt) < time.Hour {
-			return nil
-		}
-		k.LastUsedAt = now
-		return tx.Keys().Save(ctx, k)
-	})
-	if errors.Is(err, apikey.ErrNotFound) {
-		err = apikey.ErrInvalid
+	if k, err = s.Store.Key(ctx, id); errors.Is(err, apikey.ErrNotFound) {
+		return apikey.Key{}, apikey.ErrInvalid
 	}
 	if err != nil {
 		return apikey.Key{}, err
 	}
-	return k, nil
+	sum := sha256.Sum256(secret)
+	if !hmac.Equal(sum[:], k.Hash) || k.Tenant != tenant || !k.Alive(now) {
+		return apikey.Key{}, apikey.ErrInvalid
+	}
+	if now.Sub(k.LastUsedAt) < time.Hour {
+		return k, nil
+	}
+	return k, s.used(ctx, k.ID, now)
+}
+
+// used notes when a key was last used. It is read again, so that the end of a key
+// is not undone.
+func (s *Service) used(ctx context.Context, id string, now time.Time) error {
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		k, err := tx.Keys().Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		k.LastUsedAt = now
+		return tx.Keys().Save(ctx, k)
+	})
 }
 
 func read(text string) (id string, secret []byte, ok bool) {
