@@ -95,7 +95,7 @@ func described(plugin channel.Descriptor, ch channel.Channel) channel.Descriptor
 	own.Identify = own.Identify && plugin.Identify
 	own.Phishing = own.Phishing && plugin.Phishing
 	own.Backup = plugin.Backup
-	own.Reaches = own.Reaches || plugin.Reaches
+	own.Costs = own.Costs || plugin.Costs
 	return own
 }
 

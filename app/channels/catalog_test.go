@@ -51,9 +51,9 @@ func TestChannelsMaySayWhatTheirConfigurationMadeOfThem(t *testing.T) {
 }
 
 func TestNoConfigurationMakesAChannelStronger(t *testing.T) {
-	in := opened(t, channel.Descriptor{Type: "gateway", MaxAAL: 1, Reaches: true},
+	in := opened(t, channel.Descriptor{Type: "gateway", MaxAAL: 1, Costs: true},
 		channel.Descriptor{Type: "passkey", MaxAAL: 3, Identify: true, Phishing: true, Backup: true})
-	if in.Type != "gateway" || in.MaxAAL != 1 || in.Identify || in.Phishing || in.Backup || !in.Descriptor.Reaches {
+	if in.Type != "gateway" || in.MaxAAL != 1 || in.Identify || in.Phishing || in.Backup || !in.Costs {
 		t.Errorf("%+v", in.Descriptor)
 	}
 }
