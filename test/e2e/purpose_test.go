@@ -11,12 +11,16 @@ import (
 )
 
 // open is a challenge that waits for its answer.
-type open struct{ name, id, code string }
+type open struct{ name, id, code, leadsTo string }
 
-// fourPurposes opens one challenge for each purpose of this version, to a
-// person who is signed in by phone and has a confirmed e-mail device. Each
-// challenge has a code of its own.
-func fourPurposes(t *testing.T, c *harness.Client) (access string, all []open) {
+// allPurposes lets every purpose be asked for, and nobody wait.
+const allPurposes = `challenge: { resend_after: 0s, public_verify: true, attempts: 10, live_per_destination: 10 }
+throttle: { factor: 0s, disable_at: 100 }
+`
+
+// everyPurpose opens one challenge for each purpose, to a person who is signed in
+// by phone and has a confirmed e-mail device. Each challenge has a code of its own.
+func everyPurpose(t *testing.T, c *harness.Client) (access string, all []open) {
 	t.Helper()
 	signed := c.SignIn(anns)
 	device := emailDevice(t, c, signed.Access, ann)
@@ -30,19 +34,29 @@ func fourPurposes(t *testing.T, c *harness.Client) (access string, all []open) {
 	c.RequireTwoFactor(stepped)
 	waiting := c.Verify(asked.ID, c.Messages(anns)[0].Code).Want(http.StatusOK).Text("pending_token")
 
-	newest := func(to string, ask func() string) open {
+	add := func(name, leadsTo, to string, ask func() string) {
+		t.Helper()
 		before := len(c.Messages(to))
 		id := ask()
-		return open{id: id, code: c.AwaitMessages(to, before+1)[0].Code}
+		all = append(all, open{name, id, c.AwaitMessages(to, before+1)[0].Code, leadsTo})
 	}
-	signIn := newest(anns, func() string { return c.Challenge(anns, map[string]string{"to": anns}).ID })
-	second := newest(ann, func() string { return c.SecondFactor(waiting, device).ID })
-	step := newest(ann, func() string { return c.StepUp(stepped, device).ID })
-	enroll := newest(bob, func() string {
+	start := func(who *harness.Client, body map[string]any) func() string {
+		return func() string { return who.Post("/v1/challenges", body).Want(http.StatusAccepted).Text("id") }
+	}
+	add("sign_in", "factor_required", anns, start(c, map[string]any{"to": anns}))
+	add("second_factor", "signed_in", ann, func() string { return c.SecondFactor(waiting, device).ID })
+	add("step_up", "signed_in", ann, func() string { return c.StepUp(stepped, device).ID })
+	add("approve", "approved", ann, start(c.As(stepped), map[string]any{
+		"purpose": "approve", "device_id": device, "detail": []map[string]string{{"label": "Amount", "value": "120.00 EUR"}},
+	}))
+	add("verify", "verified", eve, start(c, map[string]any{"purpose": "verify", "to": eve}))
+	add("reset_password", "password_reset_allowed", anns, func() string {
+		return c.Post("/v1/password-resets", map[string]string{"identifier": anns}).Want(http.StatusAccepted).Text("id")
+	})
+	add("enroll", "device_confirmed", bob, func() string {
 		return c.As(stepped).Post("/v1/me/devices", map[string]string{"channel": "email", "to": bob}).Want(http.StatusCreated).Text("challenge.id")
 	})
-	signIn.name, second.name, step.name, enroll.name = "sign_in", "second_factor", "step_up", "enroll"
-	return stepped, []open{signIn, second, step, enroll}
+	return stepped, all
 }
 
 // emailDevice binds an e-mail address as a device.
@@ -59,35 +73,30 @@ func emailDevice(t *testing.T, c *harness.Client, access, to string) string {
 }
 
 func TestS034PurposeBinding(t *testing.T) {
-	both(t, quick, func(t *testing.T, _ *harness.Server, c *harness.Client) {
-		_, all := fourPurposes(t, c)
-		codes := map[string]bool{}
-		for _, o := range all {
-			codes[o.code] = true
-		}
-		if len(codes) != len(all) {
-			t.Skip("two codes are equal, which happens once in a hundred thousand times")
-		}
+	both(t, allPurposes, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		_, all := everyPurpose(t, c)
 		for _, at := range all {
 			for _, with := range all {
-				if at != with {
-					if a := c.Verify(at.id, with.code); !a.Is(http.StatusUnprocessableEntity, "invalid_code") {
-						t.Errorf("the code for %s at %s: %s, want 422 invalid_code", with.name, at.name, a)
-					}
+				if at == with || at.code == with.code { // equal ones are rare, and prove nothing
+					continue
+				}
+				if a := c.Verify(at.id, with.code); !a.Is(http.StatusUnprocessableEntity, "invalid_code") {
+					t.Errorf("the code for %s at %s: %s, want 422 invalid_code", with.name, at.name, a)
 				}
 			}
 		}
-		for i, want := range []string{"factor_required", "signed_in", "signed_in", "device_confirmed"} {
-			if a := c.Verify(all[i].id, all[i].code); a.Status != http.StatusOK || a.Text("status") != want {
-				t.Errorf("the code for %s in its own place: %s, want %s", all[i].name, a, want)
+		for _, o := range all {
+			if a := c.Verify(o.id, o.code); a.Status != http.StatusOK || a.Text("status") != o.leadsTo {
+				t.Errorf("the code for %s in its own place: %s, want %s", o.name, a, o.leadsTo)
 			}
 		}
 	})
 }
 
 func TestS032EmptyNullZeroAndDefaultCodes(t *testing.T) {
-	both(t, quick, func(t *testing.T, _ *harness.Server, c *harness.Client) {
-		access, all := fourPurposes(t, c)
+	both(t, allPurposes, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		access, all := everyPurpose(t, c)
+		known := all
 		app := c.As(access).Post("/v1/me/devices", map[string]string{"channel": "totp"}).Want(http.StatusCreated)
 		all = append(all, open{name: "enroll totp", id: app.Text("challenge.id")}, open{name: "no challenge", id: strings.Repeat("A", 22)})
 		before := account(c, access)
@@ -114,6 +123,11 @@ func TestS032EmptyNullZeroAndDefaultCodes(t *testing.T) {
 					t.Errorf("%s with %s: %s, want %s", o.name, code, a, want)
 				}
 			}
+			for _, token := range []string{`"0"`, `"000000"`, `" "`, `"` + strings.Repeat("A", 64) + `"`} {
+				if a := c.Post(path, `{"link_token":`+token+`}`); a.Status < 400 || a.Status >= 500 {
+					t.Errorf("%s with the link %s: %s, want a refusal", o.name, token, a)
+				}
+			}
 			for _, body := range bodies {
 				if a := c.Post(path, body); a.Status < 400 || a.Status >= 500 || a.Code() == "" {
 					t.Errorf("%s with the body %s: %s, want a refusal", o.name, body, a)
@@ -126,12 +140,24 @@ func TestS032EmptyNullZeroAndDefaultCodes(t *testing.T) {
 				}
 			}
 		}
+		for _, r := range []struct{ method, path, body string }{ // doors that take a code or token beside these
+			{http.MethodPost, "/v1/sign-in/password", `{"identifier":"` + anns + `","password":%s}`},
+			{http.MethodPut, "/v1/password", `{"new_password":%s}`},
+			{http.MethodPost, "/v1/sign-in/complete", `{"phone":%s}`},
+			{http.MethodPost, "/v1/tokens/refresh", `{"refresh_token":%s}`},
+		} {
+			for _, code := range append(slices.Clone(guesses), malformed...) {
+				if a := c.Do(r.method, r.path, fmt.Sprintf(r.body, code)); a.Status < 400 || a.Status >= 500 || a.Code() == "" {
+					t.Errorf("%s with %s, want a refusal", a, code)
+				}
+			}
+		}
 		if after := account(c, access); after != before {
 			t.Errorf("the account was\n%s\nand is\n%s", before, after)
 		}
-		for _, o := range all[:4] { // no attempt was charged for nonsense: two guesses of five
-			if a := c.Get("/v1/challenges/" + o.id).Want(http.StatusOK); a.Text("status") != "pending" || a.Number("attempts_left") != 3 {
-				t.Errorf("%s: %s, want pending with 3 attempts left", o.name, a)
+		for _, o := range known { // no attempt was charged for nonsense: two guesses of ten
+			if a := c.Get("/v1/challenges/" + o.id).Want(http.StatusOK); a.Text("status") != "pending" || a.Number("attempts_left") != 8 {
+				t.Errorf("%s: %s, want pending with 8 attempts left", o.name, a)
 			}
 		}
 	})
