@@ -96,7 +96,7 @@ func (a *API) Document() ([]byte, error) {
 func (a *API) table() []operation {
 	var all []operation
 	for _, part := range [][]operation{
-		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
+		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.federationOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
 		a.sessionOperations(), a.invitationOperations(), a.keyOperations(), a.publicOperations(),
 	} {
 		all = append(all, part...)

@@ -183,4 +183,6 @@ func refusals(o operation) map[int][]string {
 }
 
 // named reports whether requests of an operation may name themselves.
-func named(o operation) bool { return o.method == fiber.MethodPost && o.caller != nobody }
+func named(o operation) bool {
+	return o.method == fiber.MethodPost && o.caller != nobody && !o.page
+}

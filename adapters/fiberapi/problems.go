@@ -53,6 +53,8 @@ func explained() []problem {
 		{"invalid_code", 422, "The code was evaluated, and it is wrong.", "Let the person try again; attempts_left says how often."},
 		{"challenge_exhausted", 422, "Too many wrong codes were given. Not even the right one is accepted any more.", "Start a new challenge."},
 		{"assertion_replayed", 422, "This proof was used before.", "Let the person make a new one."},
+		{"invalid_assertion", 422, "What another site says about the person cannot be accepted: it is not signed by it, is meant for somebody else, or names an account that is not known or not welcome here.", "Let the person sign in there again, or sign in another way."},
+		{"assertion_expired", 422, "What another site says about the person is too old.", "Let the person sign in there again."},
 		{"rate_limited", 429, "Too many requests of this kind came from one address or went to one recipient.", "Wait as long as Retry-After says."},
 		{"cooldown", 429, "A message went to this recipient a moment ago.", "Wait as long as Retry-After says; the message may still be on its way."},
 		{"device_locked", 429, "Too many wrong codes in a row were given for this device or address. Starting new challenges does not help.", "Wait as long as Retry-After says, or use another device."},

@@ -45,7 +45,7 @@ func New(n Needs) *Service { return &Service{n} }
 func (s *Service) List(ctx context.Context, c sessions.Caller, after string, limit int) (out []device.Device, err error) {
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		all, err := tx.Devices().List(ctx, c.Tenant, c.User.ID, after, 0) // at most maxDevices and a sheet
-		out = slices.DeleteFunc(all, func(d device.Device) bool { return d.Backup })
+		out = slices.DeleteFunc(all, func(d device.Device) bool { return d.Backup || d.Status == device.Linked })
 		return err
 	})
 	return out[:min(limit, len(out))], err
@@ -200,7 +200,7 @@ func owned(ctx context.Context, tx store.Tx, c sessions.Caller, id string) (devi
 	if err != nil {
 		return d, err
 	}
-	if d.User != c.User.ID {
+	if d.User != c.User.ID || d.Status == device.Linked {
 		return device.Device{}, device.ErrNotFound
 	}
 	return d, nil

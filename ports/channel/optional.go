@@ -63,6 +63,7 @@ type Counter interface {
 // Inbound is an HTTP request without HTTP.
 type Inbound struct {
 	Method string
+	URL    string // as the outside sees it, with its query: what some signatures cover
 	Header map[string][]string
 	Query  url.Values
 	Body   []byte

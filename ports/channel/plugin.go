@@ -24,10 +24,10 @@ type Plugin struct {
 // Descriptor is what the core, the administrator and the documentation know
 // about a plugin before it runs.
 type Descriptor struct {
-	Type     string      `json:"type"`    // stable name in configuration: "totp", "twilio_verify"
-	Title    string      `json:"title"`   // what people call it
-	Summary  string      `json:"summary"` // one sentence
-	Address  AddressKind `json:"address"` // what kind of address it needs, if any
+	Type     string      `json:"type"`           // stable name in configuration: "totp", "twilio_verify"
+	Title    string      `json:"title"`          // what people call it
+	Summary  string      `json:"summary"`        // one sentence
+	Address  AddressKind `json:"address"`        // what kind of address it needs, if any
 	Form     Form        `json:"form,omitempty"` // how what it sends is written; empty: as the kind of address suggests
 	Factor   Factor      `json:"factor"`
 	MaxAAL   AAL         `json:"max_aal"`                      // NIST SP 800-63B; policy may lower it, never raise it
