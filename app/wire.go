@@ -179,10 +179,10 @@ func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher, n *noti
 	})
 }
 
-func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service) *devices.Service {
+func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service, g *rules.Gate) *devices.Service {
 	return devices.New(devices.Needs{
 		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts,
-		Notices: n, Clock: p.Clock, IDs: p.IDs,
+		Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/limit"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/domain/user"
 )
 
@@ -78,7 +79,7 @@ func (a *API) deviceOperations() []operation {
 			summary: "Bind a new device", about: "It counts once it has answered the challenge. An address that waits for its proof is the same device again.",
 			faults: []*fault.Error{
 				challenges.ErrRequest, challenges.ErrUnavailable, channels.ErrNotConfigured, limit.ErrExceeded, limit.ErrCooldown,
-				device.ErrLinked, devices.ErrTooMany,
+				device.ErrLinked, devices.ErrTooMany, rule.ErrBlocked,
 			},
 		}, a.enroll),
 		handle(operation{
@@ -134,7 +135,7 @@ func (a *API) enroll(c *call, in enrollBody) (enrolledBody, error) {
 		return enrolledBody{}, required("/channel")
 	}
 	done, err := a.Devices.Enroll(c.ctx, *c.user, devices.EnrollInput{
-		Channel: in.Channel, Name: in.Name, To: in.To, Locale: c.locale(in.Locale), Client: c.client(),
+		Channel: in.Channel, Name: in.Name, To: in.To, Locale: c.locale(in.Locale), Client: c.client(), IP: a.Address.Client(c.Ctx),
 	})
 	if err != nil {
 		return enrolledBody{}, err

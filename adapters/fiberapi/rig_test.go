@@ -193,7 +193,7 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	return fiberapi.Needs{
 		Passwords:  knows,
 		Challenges: asks, Sessions: who, Programs: r.programs,
-		Devices:  devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Notices: tell, Clock: r.clock, IDs: ids}),
+		Devices:  devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell, Clock: r.clock, IDs: ids}),
 		Accounts: accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
 		Invitations: invitations.New(invitations.Needs{
 			Store: r.store, Challenges: asks, Notices: tell, Channels: registry, Tenants: book, Contacts: parser, Gate: gate,

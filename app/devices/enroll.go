@@ -2,6 +2,7 @@ package devices
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/policy"
+	"github.com/countersign/countersign/domain/rule"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/store"
 )
@@ -24,6 +26,7 @@ type EnrollInput struct {
 	To      string // for channels that send; as typed
 	Locale  string
 	Client  string
+	IP      netip.Addr // the client's network address
 }
 
 // Enrolled is a device that waits for its proof.
@@ -142,6 +145,9 @@ func (s *Service) draft(c sessions.Caller, via channels.Instance, in EnrollInput
 			return d, challenges.ErrRequest.With(fault.Field{Pointer: "/to", Code: f.Code, Detail: f.Text})
 		}
 		d.Address = to.Value
+		if err == nil {
+			err = s.Gate.Serve(c.Tenant, rule.Asked{Contact: to, Address: in.IP})
+		}
 		return d, err
 	}
 	return d, nil

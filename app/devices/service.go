@@ -28,6 +28,7 @@ type Needs struct {
 	Channels   *channels.Registry
 	Tenants    *tenants.Book
 	Contacts   contact.Parser
+	Gate       challenges.Gate
 	Notices    *notices.Service
 	Clock      system.Clock
 	IDs        system.IDs
