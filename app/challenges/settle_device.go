@@ -100,6 +100,9 @@ func (s *Service) settleEnroll(ctx context.Context, w settling) (Outcome, error)
 	if codes != nil {
 		st.Events = append(st.Events, s.event(w, c.User, event.RecoveryCodesIssued, "device", st.Recovery.ID))
 	}
+	if w.paid.Device.Address != "" && s.Tenants.Policy(c.Tenant).Identity.UpdateFromDevice {
+		st.Then = s.adopt(w)
+	}
 	s.tell(w, &st, message.DeviceAdded, map[string]string{"name": w.paid.Device.Name})
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
