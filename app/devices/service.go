@@ -112,6 +112,12 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 		if err := tx.Devices().Delete(ctx, c.Tenant, id); err != nil {
 			return err
 		}
+		if d.Confirmed() { // browsers that were remembered for its sake are strangers again
+			account.User.ResetAt = s.Clock.Now()
+			if err := tx.Users().Save(ctx, account.User); err != nil {
+				return err
+			}
+		}
 		if err := s.tellRemoved(ctx, tx, c, account, d); err != nil {
 			return err
 		}
