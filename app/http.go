@@ -20,6 +20,7 @@ import (
 	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/registration"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -40,6 +41,7 @@ type surface struct {
 	Accounts    *accounts.Service
 	Passwords   *passwords.Service
 	Invitations *invitations.Service
+	SignUp      *registration.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -57,7 +59,7 @@ func newServer(s surface) (*fiber.App, *readiness, error) {
 	ready := &readiness{}
 	address := fiberkit.NewResolver(s.Loaded.TrustedProxies)
 	api := fiberapi.New(fiberapi.Needs{
-		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts, Passwords: s.Passwords,
+		Challenges: s.Challenges, Sessions: s.Sessions, Programs: s.Programs, Devices: s.Devices, Accounts: s.Accounts, Passwords: s.Passwords, SignUp: s.SignUp,
 		Invitations: s.Invitations, Idempotency: s.Idempotency, Tenants: s.Tenants, Channels: s.Channels, Locales: s.Composer, Keys: s.Keys,
 		Address: address, Random: s.Random, QR: qrcode.SVG, Ready: ready.check(s.Store), Brand: s.Loaded.Brand.Name,
 		PublicURL: s.Loaded.PublicURL, Version: Version,

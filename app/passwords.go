@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/registration"
 	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/ports/password"
@@ -25,6 +26,13 @@ func newPasswords(p parts, c *challenges.Service, s *sessions.Service, n *notice
 	return passwords.New(passwords.Needs{
 		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
 		Notices: n, Hasher: h, Common: w, Clock: p.Clock, IDs: p.IDs, Log: p.Log,
+	})
+}
+
+func newRegistration(p parts, c *challenges.Service, s *passwords.Service, n *notices.Service, g *rules.Gate) *registration.Service {
+	return registration.New(registration.Needs{
+		Store: p.Store, Challenges: c, Passwords: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
+		Notices: n, Clock: p.Clock, IDs: p.IDs, Log: p.Log,
 	})
 }
 

@@ -66,7 +66,7 @@ func provided(l Loaded, opts []Option) fx.Option {
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
-			newHasher, newCommon, newPasswords, newInvitationTokens, newMessageLinks, newInvitations, newDev, newServer,
+			newHasher, newCommon, newPasswords, newRegistration, newInvitationTokens, newMessageLinks, newInvitations, newDev, newServer,
 		),
 		fx.Options(opts...),
 	)
@@ -186,10 +186,10 @@ func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.
 	})
 }
 
-func newAccounts(p parts, s *sessions.Service, n *notices.Service) *accounts.Service {
+func newAccounts(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service, g *rules.Gate) *accounts.Service {
 	return accounts.New(accounts.Needs{
-		Store: p.Store, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
-		Notices: n, Clock: p.Clock, IDs: p.IDs,
+		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
+		Contacts: p.Contacts, Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 

@@ -1,6 +1,8 @@
 package fiberapi
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -86,15 +88,15 @@ func (a *API) accountOperations() []operation {
 }
 
 func (a *API) me(c *call, _ nothing) (userBody, error) {
-	account, err := a.Accounts.Get(c.ctx, *c.user)
-	return a.userBody(account), err
+	p, err := a.Accounts.Get(c.ctx, *c.user)
+	return a.userBody(p.Account, p.Changes...), err
 }
 
 func (a *API) updateMe(c *call, in changeBody) (userBody, error) {
-	account, err := a.Accounts.Update(c.ctx, *c.user, accounts.Change{
+	p, err := a.Accounts.Update(c.ctx, *c.user, accounts.Change{
 		FirstName: in.FirstName.change(), LastName: in.LastName.change(), Locale: in.Locale.change(), Metadata: in.Metadata,
 	})
-	return a.userBody(account), err
+	return a.userBody(p.Account, p.Changes...), err
 }
 
 func (a *API) deleteMe(c *call, _ nothing) (nothing, error) {
@@ -116,7 +118,7 @@ func (a *API) setTwoFactor(c *call, in requireBody) (twoFactorBody, error) {
 
 // userBody shows an account. After a sign-in the identifiers may not have been
 // looked up: then they are left out, because that would cost another statement.
-func (a *API) userBody(u user.Account) userBody {
+func (a *API) userBody(u user.Account, changes ...user.Change) userBody {
 	b := userBody{
 		ID: u.ID, FirstName: u.FirstName, LastName: u.LastName, Locale: u.Locale, Metadata: u.Metadata, CreatedAt: u.CreatedAt.UTC(),
 		TwoFactor: u.TwoFactor || a.Tenants.Policy(u.Tenant).TwoFactor.Mode == policy.Required, LastSignIn: when(u.LastSignIn),
@@ -127,6 +129,16 @@ func (a *API) userBody(u user.Account) userBody {
 			b.Username = i.Value
 		}
 	}
+	for _, c := range changes {
+		i := slices.IndexFunc(b.Identifiers, func(i identifierBody) bool { return i.Kind == string(c.Kind) })
+		switch {
+		case i < 0:
+			b.Identifiers = append(b.Identifiers, changing(c))
+		case b.Identifiers[i].Value != c.Value && !c.Claim():
+			b.Identifiers[i].Pending = c.Value
+		}
+	}
+	slices.SortFunc(b.Identifiers, func(x, y identifierBody) int { return strings.Compare(x.Kind, y.Kind) })
 	return b
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/countersign/countersign/app/invitations"
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/registration"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/ports/message"
@@ -34,6 +35,7 @@ type Needs struct {
 	Accounts    *accounts.Service
 	Passwords   *passwords.Service
 	Invitations *invitations.Service
+	SignUp      *registration.Service
 	Idempotency *idempotency.Service
 	Tenants     *tenants.Book
 	Channels    *channels.Registry
@@ -96,7 +98,7 @@ func (a *API) Document() ([]byte, error) {
 func (a *API) table() []operation {
 	var all []operation
 	for _, part := range [][]operation{
-		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.federationOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
+		a.challengeOperations(), a.signInOperations(), a.passwordOperations(), a.signUpOperations(), a.identifierOperations(), a.federationOperations(), a.linkOperations(), a.tokenOperations(), a.accountOperations(), a.deviceOperations(),
 		a.sessionOperations(), a.invitationOperations(), a.keyOperations(), a.publicOperations(),
 	} {
 		all = append(all, part...)

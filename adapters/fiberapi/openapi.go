@@ -89,7 +89,7 @@ func (w *writer) operation(o operation) *huma.Operation {
 		}
 	}
 	op.Responses[strconv.Itoa(o.status)] = w.success(o)
-	if o.page && o.method == fiber.MethodPost {
+	if o.page && o.method == fiber.MethodPost && o.status == fiber.StatusOK { // others have no body
 		op.Responses[strconv.Itoa(fiber.StatusSeeOther)] = &huma.Response{Description: "The browser is sent on."}
 		op.Responses[strconv.Itoa(o.status)].Content[fiber.MIMEApplicationJSON] = &huma.MediaType{Schema: w.registry.Schema(reflect.TypeFor[outcomeBody](), true, "")}
 	}

@@ -217,7 +217,7 @@ func otherOutcome(o challenges.Outcome) (outcomeBody, error) {
 // so in full.
 func changing(c user.Change) identifierBody {
 	b := identifierBody{Kind: string(c.Kind), Value: c.Value, Verified: c.Done()}
-	if !c.Done() {
+	if !c.Done() && !c.Claim() {
 		b.Value, b.Verified, b.Pending = c.Replaces, c.NeedsCurrent, c.Value
 	}
 	return b

@@ -10,6 +10,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/ports/channel"
 )
@@ -21,6 +22,8 @@ type discoveryBody struct {
 	Channels []channelBody `json:"channels" nullable:"false"`
 	SignUp   signUpBody    `json:"sign_up"`
 	Identity identityBody  `json:"identity"`
+	Password passwordBody  `json:"password"`
+	Link     bool          `json:"link" doc:"Whether messages to e-mail addresses also carry a link to sign in by."`
 	Code     codeBody      `json:"code"`
 	TwoFA    modeBody      `json:"two_factor"`
 	Locales  localesBody   `json:"locales"`
@@ -40,14 +43,23 @@ type channelBody struct {
 
 // signUpBody says who may become a user.
 type signUpBody struct {
-	Allowed    bool `json:"allowed"`
-	AutoCreate bool `json:"auto_create" doc:"Whether answering a sign-in challenge makes an account."`
+	Allowed    bool     `json:"allowed"`
+	AutoCreate bool     `json:"auto_create" doc:"Whether answering a sign-in challenge makes an account."`
+	Invite     bool     `json:"invite" doc:"Whether users may ask others in."`
+	Required   []string `json:"required" enum:"email,phone,username" nullable:"false" doc:"What a new user must have: addresses proven, a user name chosen."`
 }
 
 // identityBody says by what people are found.
 type identityBody struct {
-	Fields []string `json:"fields" nullable:"false"`
-	Region string   `json:"default_region" doc:"ISO 3166 region of phone numbers without a country code."`
+	Fields  []string `json:"fields" enum:"email,phone,username" nullable:"false"`
+	Profile []string `json:"profile" enum:"first_name,last_name" nullable:"false" doc:"Which names people may have."`
+	Region  string   `json:"default_region" doc:"ISO 3166 region of phone numbers without a country code."`
+}
+
+// passwordBody says how passwords are used.
+type passwordBody struct {
+	Enabled   bool `json:"enabled"`
+	MinLength int  `json:"min_length" doc:"In characters."`
 }
 
 // codeBody says what codes that are sent look like.
@@ -132,17 +144,18 @@ func (a *API) discover(c *call, _ nothing) (discoveryBody, error) {
 	p := a.Tenants.Policy(c.tenant)
 	out := discoveryBody{
 		Brand: cmp.Or(a.Tenants.Brand(c.tenant).Name, a.Brand), Tenant: c.tenant, Channels: []channelBody{},
-		SignUp:   signUpBody{Allowed: p.SignUp.Allowed, AutoCreate: p.SignUp.Allowed && p.SignUp.AutoCreate},
-		Identity: identityBody{Fields: []string{}, Region: p.Identity.Region},
+		SignUp: signUpBody{
+			Allowed: p.SignUp.Allowed, AutoCreate: p.SignUp.Allowed && p.SignUp.AutoCreate, Invite: p.SignUp.Invite, Required: words(p.SignUp.Required),
+		},
+		Identity: identityBody{Fields: words(p.Identity.Fields), Profile: append([]string{}, p.Identity.Profile...), Region: p.Identity.Region},
+		Password: passwordBody{Enabled: p.Password.Enabled, MinLength: p.Password.Rules.MinLength},
+		Link:     p.Challenge.Link && len(a.Channels.Route(contact.Email)) > 0,
 		Code: codeBody{
 			Length: p.Challenge.Format.Length(), Alphabet: alphabet(p.Challenge.Format), ExpiresIn: whole(p.Challenge.Life),
 			Attempts: p.Challenge.Attempts, ResendAfter: whole(p.Challenge.ResendAfter),
 		},
 		TwoFA:   modeBody{Mode: string(p.TwoFactor.Mode), MaxAge: whole(p.TwoFactor.StepUpMaxAge)},
 		Locales: localesBody{Default: a.Locales.Match(a.Tenants.Locale(c.tenant)), Offered: a.Locales.Locales()},
-	}
-	for _, k := range p.Identity.Fields {
-		out.Identity.Fields = append(out.Identity.Fields, string(k))
 	}
 	for _, in := range a.Channels.All() {
 		out.Channels = append(out.Channels, channelBody{
@@ -151,6 +164,14 @@ func (a *API) discover(c *call, _ nothing) (discoveryBody, error) {
 		})
 	}
 	return out, nil
+}
+
+func words(kinds []contact.Kind) []string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = string(k)
+	}
+	return out
 }
 
 func alphabet(f challenge.Format) string {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ import (
 	"github.com/countersign/countersign/app/keys"
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/registration"
 	"github.com/countersign/countersign/app/rules"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
@@ -191,16 +193,20 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	})
 	r.tokens = invitations.Tokens{Deriver: ring, Base: publicURL}
 	return fiberapi.Needs{
-		Passwords:  knows,
+		Passwords: knows,
+		SignUp: registration.New(registration.Needs{
+			Store: r.store, Challenges: asks, Passwords: knows, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell,
+			Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler),
+		}),
 		Challenges: asks, Sessions: who, Programs: r.programs,
 		Devices:  devices.New(devices.Needs{Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell, Clock: r.clock, IDs: ids}),
-		Accounts: accounts.New(accounts.Needs{Store: r.store, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
+		Accounts: accounts.New(accounts.Needs{Store: r.store, Challenges: asks, Contacts: parser, Gate: gate, Sessions: who, Channels: registry, Tenants: book, Sealer: ring, Locales: words, Notices: tell, Clock: r.clock, IDs: ids}),
 		Invitations: invitations.New(invitations.Needs{
 			Store: r.store, Challenges: asks, Notices: tell, Channels: registry, Tenants: book, Contacts: parser, Gate: gate,
 			Passwords: knows, Tokens: r.tokens, Clock: r.clock, IDs: ids,
 		}),
 		Idempotency: idempotency.New(idempotency.Needs{Store: r.store, Sealer: ring, Clock: r.clock}),
-		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver(nil), Random: rand.Reader, QR: qrcode.SVG,
+		Tenants:     book, Channels: registry, Locales: words, Keys: jwt, Address: fiberkit.NewResolver([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/32")}), Random: rand.Reader, QR: qrcode.SVG,
 		Ready: func(context.Context) map[string]error { return map[string]error{"storage": r.down} },
 		Brand: "Example", PublicURL: publicURL, Version: "test",
 	}

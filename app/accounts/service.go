@@ -13,11 +13,11 @@ import (
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/user"
-	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/seal"
 	"github.com/countersign/countersign/ports/store"
@@ -26,15 +26,18 @@ import (
 
 // Needs is what the service is made of.
 type Needs struct {
-	Store    store.Store
-	Sessions *sessions.Service
-	Channels *channels.Registry
-	Tenants  *tenants.Book
-	Sealer   seal.Sealer
-	Locales  message.Composer
-	Notices  *notices.Service
-	Clock    system.Clock
-	IDs      system.IDs
+	Store      store.Store
+	Challenges *challenges.Service
+	Sessions   *sessions.Service
+	Channels   *channels.Registry
+	Contacts   contact.Parser
+	Gate       challenges.Gate
+	Tenants    *tenants.Book
+	Sealer     seal.Sealer
+	Locales    message.Composer
+	Notices    *notices.Service
+	Clock      system.Clock
+	IDs        system.IDs
 }
 
 // Service is the use cases around one's own account. It is safe for concurrent use.
@@ -43,9 +46,29 @@ type Service struct{ Needs }
 // New makes the service.
 func New(n Needs) *Service { return &Service{n} }
 
+// Profile is an account as its owner sees it.
+type Profile struct {
+	user.Account
+	Changes []user.Change // that wait, by kind
+}
+
 // Get shows the caller their account.
-func (s *Service) Get(ctx context.Context, c sessions.Caller) (user.Account, error) {
-	return s.Store.Account(ctx, c.Tenant, c.User.ID)
+func (s *Service) Get(ctx context.Context, c sessions.Caller) (p Profile, err error) {
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		if p.Account, err = tx.Users().Get(ctx, c.Tenant, c.User.ID); err != nil {
+			return err
+		}
+		p.Changes, err = s.waiting(ctx, tx, c)
+		return err
+	})
+	return p, err
+}
+
+// waiting lists the changes that still wait.
+func (s *Service) waiting(ctx context.Context, tx store.Tx, c sessions.Caller) ([]user.Change, error) {
+	all, err := tx.Changes().List(ctx, c.Tenant, c.User.ID)
+	now := s.Clock.Now()
+	return slices.DeleteFunc(all, func(ch user.Change) bool { return !ch.Alive(now) }), err
 }
 
 // Change is what somebody may change of themselves. Nil leaves things as they are.
@@ -64,30 +87,38 @@ const (
 )
 
 // Update changes names, language and metadata.
-func (s *Service) Update(ctx context.Context, c sessions.Caller, ch Change) (account user.Account, err error) {
-	if err := s.check(ch); err != nil {
-		return account, err
+func (s *Service) Update(ctx context.Context, c sessions.Caller, ch Change) (p Profile, err error) {
+	if err := s.check(c.Tenant, ch); err != nil {
+		return p, err
 	}
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		if account, err = tx.Users().Get(ctx, c.Tenant, c.User.ID); err != nil {
+		if p.Account, err = tx.Users().Get(ctx, c.Tenant, c.User.ID); err != nil {
 			return err
 		}
-		if err := ch.apply(&account.User); err != nil {
+		if err := ch.apply(&p.User); err != nil {
 			return err
 		}
-		if err := tx.Users().Save(ctx, account.User); err != nil {
+		if err := tx.Users().Save(ctx, p.User); err != nil {
+			return err
+		}
+		if p.Changes, err = s.waiting(ctx, tx, c); err != nil {
 			return err
 		}
 		return tx.Journal().Record(ctx, s.event(c, event.UserUpdated, nil))
 	})
-	return account, err
+	return p, err
 }
 
-func (s *Service) check(ch Change) error {
+func (s *Service) check(tenant string, ch Change) error {
 	var bad []fault.Field
-	for pointer, v := range map[string]*string{"/first_name": ch.FirstName, "/last_name": ch.LastName} {
-		if v != nil && !printable(*v, maxName) {
-			bad = append(bad, fault.Field{Pointer: pointer, Code: "invalid_name", Detail: "Use at most 100 printable characters."})
+	identity := s.Tenants.Policy(tenant).Identity
+	for field, v := range map[string]*string{policy.FirstName: ch.FirstName, policy.LastName: ch.LastName} {
+		switch {
+		case v == nil:
+		case *v != "" && !identity.Names(field):
+			bad = append(bad, fault.Field{Pointer: "/" + field, Code: "not_allowed", Detail: "People have no such name here."})
+		case !printable(*v, maxName):
+			bad = append(bad, fault.Field{Pointer: "/" + field, Code: "invalid_name", Detail: "Use at most 100 printable characters."})
 		}
 	}
 	if ch.Locale != nil && *ch.Locale != "" && !slices.Contains(s.Locales.Locales(), *ch.Locale) {
@@ -166,104 +197,6 @@ func (s *Service) tell(ctx context.Context, tx store.Tx, c sessions.Caller, acco
 	})
 }
 
-// TwoFactor is how an account stands with its second factor.
-type TwoFactor struct {
-	Required     bool
-	Devices      int // confirmed, without sheets of recovery codes
-	RecoveryLeft int
-}
-
-// TwoFactor shows how the caller stands.
-func (s *Service) TwoFactor(ctx context.Context, c sessions.Caller) (t TwoFactor, err error) {
-	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		t, err = s.twoFactor(ctx, tx, c)
-		return err
-	})
-	return t, err
-}
-
-// RequireTwoFactor switches the second factor on or off. It is never on without
-// a device, and never changed without a fresh proof.
-func (s *Service) RequireTwoFactor(ctx context.Context, c sessions.Caller, on bool) (t TwoFactor, err error) {
-	mode := s.Tenants.Policy(c.Tenant).TwoFactor.Mode
-	if mode == policy.Off {
-		return t, channels.ErrNotConfigured
-	}
-	data := map[string]string{"required": yesNo(on)}
-	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
-		if err != nil {
-			return err
-		}
-		if t, err = s.twoFactor(ctx, tx, c); err != nil {
-			return err
-		}
-		if on && t.Devices == 0 {
-			return user.ErrNoSecondThing
-		}
-		if account.TwoFactor == on {
-			return nil
-		}
-		if err := s.Sessions.RequireFresh(c); err != nil {
-			return err
-		}
-		account.TwoFactor, t.Required = on, on || mode == policy.Required
-		if err := tx.Users().Save(ctx, account.User); err != nil {
-			return err
-		}
-		if err := s.tell(ctx, tx, c, account, message.TwoFactorChanged, data); err != nil {
-			return err
-		}
-		return tx.Journal().Record(ctx, s.event(c, event.TwoFactorChanged, data))
-	})
-	if err == nil {
-		s.Notices.Wake()
-	}
-	return t, err
-}
-
-func (s *Service) twoFactor(ctx context.Context, tx store.Tx, c sessions.Caller) (TwoFactor, error) {
-	account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
-	if err != nil {
-		return TwoFactor{}, err
-	}
-	t := TwoFactor{Required: account.TwoFactor || s.Tenants.Policy(c.Tenant).TwoFactor.Mode == policy.Required}
-	all, err := tx.Devices().List(ctx, c.Tenant, c.User.ID, "", 0)
-	for _, d := range all {
-		switch {
-		case d.SecondFactor():
-			t.Devices++
-		case d.Backup:
-			t.RecoveryLeft += s.remaining(d)
-		}
-	}
-	return t, err
-}
-
-// remaining counts the codes of a sheet that are left.
-func (s *Service) remaining(d store.Device) int {
-	via, err := s.Channels.Get(d.Channel)
-	if err != nil {
-		return 0
-	}
-	counter, ok := channel.As[channel.Counter](via.Channel)
-	if !ok {
-		return 0
-	}
-	credential, err := s.Sealer.Open(d.Credential, challenges.PlaceOfCredential(d.Tenant, d.ID))
-	if err != nil {
-		return 0
-	}
-	return counter.Remaining(credential)
-}
-
 func (s *Service) event(c sessions.Caller, t event.Type, data map[string]string) event.Event {
 	return event.Event{ID: s.IDs.New(), Tenant: c.Tenant, User: c.User.ID, Type: t, At: s.Clock.Now(), Data: data}
-}
-
-func yesNo(on bool) string {
-	if on {
-		return "yes"
-	}
-	return "no"
 }

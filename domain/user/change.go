@@ -9,6 +9,10 @@ import (
 // ChangeLife is how long an identifier may wait for its proofs.
 const ChangeLife = 24 * time.Hour
 
+// ClaimLife is how long an address waits for its proof that somebody named when
+// they signed up: for as long as it takes.
+const ClaimLife = 100 * 365 * 24 * time.Hour
+
 // Change is an identifier that somebody wants to have. It is nobody's until
 // everything is proven that must be: the new address always, the current one if
 // it is proven itself. Many people may wait for one address; the first who proves
@@ -29,6 +33,10 @@ type Change struct {
 
 // Alive reports whether the change still waits at now.
 func (c Change) Alive(now time.Time) bool { return now.Before(c.ExpiresAt) }
+
+// Claim reports whether somebody said at sign-up that this is theirs. To them it
+// looks like an identifier that is not proven, whoever else has it.
+func (c Change) Claim() bool { return c.ExpiresAt.Sub(c.CreatedAt) > ChangeLife }
 
 // Prove notes the proof of one of the two addresses, or refuses with ErrNothing:
 // a change that is over, or an address that has no part in it.
