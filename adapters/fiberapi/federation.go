@@ -61,12 +61,12 @@ func (a *API) federationOperations() []operation {
 		},
 		{
 			method: fiber.MethodGet, path: challenges.CallbackPath + "{channel}", id: "returnFromRedirect", tag: federationTag, caller: nobody,
-			status: fiber.StatusOK, summary: "Come back from another site", media: fiber.MIMETextHTMLCharsetUTF8, page: true,
+			status: fiber.StatusOK, summary: "Come back from another site", media: fiber.MIMETextHTMLCharsetUTF8, page: true, onward: true,
 			faults: append(asserted(), challenge.ErrNotFound, challenge.ErrElsewhere, challenge.ErrExpired), serve: a.comeBack,
 		},
 		{
 			method: fiber.MethodPost, path: challenges.CallbackPath + "{channel}", id: "receiveResponse", tag: federationTag, caller: nobody,
-			status: fiber.StatusNoContent, summary: "Take a response that a provider brings", page: true,
+			status: fiber.StatusNoContent, summary: "Take a response that a provider brings", page: true, onward: true,
 			about:  "Authenticated by the provider's signature.",
 			faults: append(asserted(), challenge.ErrNotFound, challenges.ErrForged, challenge.ErrExpired), serve: a.receiveResponse,
 		},

@@ -31,7 +31,7 @@ func (a *API) linkOperations() []operation {
 		},
 		{
 			method: fiber.MethodPost, path: challenges.LinkPath + "{token}", id: "followLink", tag: linkTag, caller: public, status: fiber.StatusOK,
-			summary: "Follow the link of a message", media: fiber.MIMETextHTMLCharsetUTF8, page: true,
+			summary: "Follow the link of a message", media: fiber.MIMETextHTMLCharsetUTF8, page: true, onward: true,
 			about: "What the button does, and only in the browser that asked (a cookie tells). A browser is sent on with 303 to `return_to`, and whoever asked " +
 				"collects the outcome with `{}` at the challenge's verify. With `Accept: application/json` the outcome is the answer. The link of an invitation works in " +
 				"any browser; its form makes the account, whose owner then signs in.",

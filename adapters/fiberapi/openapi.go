@@ -89,8 +89,10 @@ func (w *writer) operation(o operation) *huma.Operation {
 		}
 	}
 	op.Responses[strconv.Itoa(o.status)] = w.success(o)
-	if o.page && o.method == fiber.MethodPost && o.status == fiber.StatusOK { // others have no body
+	if o.onward {
 		op.Responses[strconv.Itoa(fiber.StatusSeeOther)] = &huma.Response{Description: "The browser is sent on."}
+	}
+	if o.page && o.method == fiber.MethodPost && o.media != "" {
 		op.Responses[strconv.Itoa(o.status)].Content[fiber.MIMEApplicationJSON] = &huma.MediaType{Schema: w.registry.Schema(reflect.TypeFor[outcomeBody](), true, "")}
 	}
 	for status, codes := range refusals(o) {
@@ -110,7 +112,7 @@ func (w *writer) success(o operation) *huma.Response {
 		r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: w.registry.Schema(o.out, true, "")}}
 	case o.media != "":
 		r.Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
-	case o.status != fiber.StatusNoContent:
+	case o.status != fiber.StatusNoContent && o.status != fiber.StatusSeeOther:
 		r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}}
 	}
 	if named(o) {

@@ -38,7 +38,8 @@ type operation struct {
 	fresh   bool // may ask for a step-up
 	form    bool // also reads application/x-www-form-urlencoded
 	trap    bool // may carry the field that people do not see
-	page    bool // answers a browser: with a page, whatever the status, or by sending it on
+	page    bool // answers a browser with a page, whatever the status
+	onward  bool // may also send the browser on
 	status  int  // of success
 	media   string
 	cache   string // Cache-Control of success; "" is no-store
@@ -98,8 +99,8 @@ func (a *API) handler(o operation) fiber.Handler {
 		}
 		body, err := o.serve(c)
 		if to, ok := errors.AsType[seeOther](err); ok {
-			f.Set(fiber.HeaderLocation, string(to))
-			return f.SendStatus(fiber.StatusSeeOther)
+			f.Status(fiber.StatusSeeOther).Set(fiber.HeaderLocation, string(to))
+			return nil
 		}
 		if err != nil {
 			return demand(f, err)

@@ -160,10 +160,10 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	jwt := must(jwttoken.New(jwttoken.Config{Keys: ring, Issuer: publicURL, Audience: publicURL, Now: r.clock.Now}))(t)
 	words := must(templates.New(templates.Options{}))(t)
 	catalog := must(channels.NewCatalog([]channel.Plugin{
-		sender("email", channel.Email, 1), sender("sms", channel.Phone, 2), totp.Plugin(), recovery.Plugin(),
+		sender("email", channel.Email, 1), sender("sms", channel.Phone, 2), totp.Plugin(), recovery.Plugin(), vouching(),
 	}))(t)
 	var specs []channels.Spec
-	for _, id := range []string{"email", "sms", "totp", "recovery"} {
+	for _, id := range []string{"email", "sms", "totp", "recovery", "site"} {
 		specs = append(specs, channels.Spec{ID: id, Use: id, Decode: func(any) error { return nil }})
 	}
 	registry := must(catalog.Open(t.Context(), specs, func(instance string) channel.Env {
@@ -244,16 +244,21 @@ func (a answer) at(path ...string) any {
 	return v
 }
 
+func (r *rig) request(method, path, body string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(r.t.Context(), method, publicURL+path, strings.NewReader(body))
+	if err == nil && body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, err
+}
+
 // do sends a request; header lines are "Name: value". Whatever is answered must
 // be as the document says.
 func (r *rig) do(method, path, body string, header ...string) answer {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), method, publicURL+path, strings.NewReader(body))
+	req, err := r.request(method, path, body)
 	if err != nil {
 		r.t.Fatal(err)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
 	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
