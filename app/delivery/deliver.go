@@ -21,11 +21,11 @@ import (
 func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	now := d.Clock.Now()
 	f := store.Finish{ID: p.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, Fence: p.Fence}
-	err := d.send(ctx, p, now)
+	receipt, err := d.send(ctx, p, now)
 	f.Now = d.Clock.Now()
 	switch {
 	case err == nil:
-		f.Outcome = challenge.Sent
+		f.Outcome, f.Receipt = challenge.Sent, receipt
 		d.Meter.Observe(meter.DeliverySeconds, f.Now.Sub(p.NextAt).Seconds(), meter.L("channel", p.Channel))
 	case ctx.Err() != nil:
 		f.Outcome, f.RetryAt = challenge.Queued, f.Now // handed back: another replica, or our next life
@@ -83,60 +83,74 @@ func (d *Dispatcher) recordFailure(ctx context.Context, p store.Parcel, f store.
 
 // send tries the message's channel, and then those that stand in for it. A
 // decoy takes as long as the last real message did, and fares as it fared.
-func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) error {
+func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) (*store.Receipt, error) {
 	out, err := d.letter(ctx, p, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if p.Challenge.Decoy {
-		return d.health.pretend(ctx, p.Channel)
+		return nil, d.health.pretend(ctx, p.Channel)
 	}
 	first, err := d.Channels.Get(p.Channel)
 	if err != nil {
-		return errors.Join(err, channel.ErrRefused)
+		return nil, errors.Join(err, channel.ErrRefused)
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(timeout, p.Deadline.Sub(now)))
 	defer cancel()
 	began := d.Clock.Now()
-	err = d.sendVia(ctx, first, p, out)
+	receipt, err := d.sendVia(ctx, first, p, out)
 	if !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
 		d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
 	}
 	for _, id := range first.Fallback {
 		if err == nil || errors.Is(err, channel.ErrUndeliverable) || ctx.Err() != nil {
-			return err
+			return receipt, err
 		}
 		next, missing := d.Channels.Get(id)
 		if missing != nil {
 			continue
 		}
 		d.Log.Warn("falling over to another channel", "from", p.Channel, "to", id, "error", err)
-		err = d.sendVia(ctx, next, p, out)
+		receipt, err = d.sendVia(ctx, next, p, out)
 	}
-	return err
+	return receipt, err
 }
 
 // sendVia hands the message to one carrier. A plugin that panics has failed, and
 // takes nobody else with it.
-func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, out letter) (err error) {
+func (d *Dispatcher) sendVia(ctx context.Context, via channels.Instance, p store.Parcel, out letter) (noted *store.Receipt, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("channel %q panicked: %w", via.ID, channel.ErrUnavailable)
+			noted, err = nil, fmt.Errorf("channel %q panicked: %w", via.ID, channel.ErrUnavailable)
 		}
 	}()
 	if via.Sender == nil {
-		return fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
+		return nil, fmt.Errorf("channel %q sends nothing: %w", via.ID, channel.ErrRefused)
 	}
 	out.Form = via.Form()
 	text, err := d.Composer.Compose(out.Request)
 	if err != nil {
-		return errors.Join(err, channel.ErrRefused)
+		return nil, errors.Join(err, channel.ErrRefused)
 	}
-	_, err = via.Sender.Send(ctx, channel.Message{
+	receipt, err := via.Sender.Send(ctx, channel.Message{
 		Key: fmt.Sprintf("%s-%d", p.ID, p.Number), To: out.to, Locale: text.Locale,
 		Subject: text.Subject, Text: text.Text, HTML: text.HTML, Code: out.Code, Link: out.Link,
 	})
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return d.note(via, p, receipt), nil
+}
+
+// note is what a carrier's report will be matched with: nil if there will be
+// none, because the carrier reports nothing or has no name for the message.
+func (d *Dispatcher) note(via channels.Instance, p store.Parcel, r channel.Receipt) *store.Receipt {
+	if _, reports := channel.As[channel.Tracker](via.Channel); !reports || r.ID == "" {
+		return nil
+	}
+	return &store.Receipt{
+		Channel: via.ID, ID: r.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, ExpiresAt: d.Clock.Now().Add(reported),
+	}
 }
 
 // errDead means that the code has run out, was used or cancelled, or cannot be

@@ -59,7 +59,9 @@ const (
 	ahead   = 16               // messages that are claimed for hands that will soon be free
 	lease   = 30 * time.Second // of one message
 	timeout = 10 * time.Second // of one send
-	pause   = time.Second      // between two looks into the queue
+
+	reported = 72 * time.Hour // how long carriers go on reporting what became of a message
+	pause    = time.Second    // between two looks into the queue
 )
 
 // Dispatcher sends messages. It is safe for concurrent use.
