@@ -78,9 +78,18 @@ func newEnv(l Loaded, log *slog.Logger, clock portsystem.Clock, random io.Reader
 	return func(instance string) channel.Env {
 		return channel.Env{
 			Instance: instance, Brand: l.Brand.Name, Log: log.With("channel", instance), HTTP: client,
-			Now: clock.Now, Random: random, Codes: codes,
+			Now: clock.Now, Random: random, Codes: codes, Receipts: l.receipts(instance),
 		}
 	}
+}
+
+// receipts is where a carrier's reports reach a channel. They come from outside,
+// so nothing is promised without a public URL that carriers accept.
+func (l Loaded) receipts(instance string) string {
+	if base := strings.TrimSuffix(l.PublicURL, "/"); strings.HasPrefix(base, "https://") {
+		return base + challenges.ReceiptsPath + instance
+	}
+	return ""
 }
 
 // newRegistry opens the configured channels. Recovery codes need no

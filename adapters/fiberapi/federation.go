@@ -71,7 +71,7 @@ func (a *API) federationOperations() []operation {
 			faults: append(asserted(), challenge.ErrNotFound, challenges.ErrForged, challenge.ErrExpired), serve: a.receiveResponse,
 		},
 		{
-			method: fiber.MethodPost, path: "/receipts/{channel}", id: "receiveReceipts", tag: federationTag, caller: nobody,
+			method: fiber.MethodPost, path: challenges.ReceiptsPath + "{channel}", id: "receiveReceipts", tag: federationTag, caller: nobody,
 			status: fiber.StatusNoContent, summary: "Take a provider's report on messages", page: true,
 			about:  "Authenticated by the provider's signature.",
 			faults: []*fault.Error{channels.ErrNotConfigured, challenges.ErrForged, challenges.ErrUnavailable}, serve: a.receiveReceipts,

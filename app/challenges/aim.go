@@ -127,7 +127,7 @@ func (s *Service) pick(id string, k contact.Kind) (channels.Instance, error) {
 		return channels.Instance{}, channels.ErrNotConfigured
 	}
 	via, err := s.Channels.Get(id)
-	if err == nil && (!via.Reaches(k) || via.Sender == nil) {
+	if err == nil && !via.Proves(k) {
 		err = ErrRequest.With(fault.Field{Pointer: "/channel", Code: "invalid_channel", Detail: "This channel does not reach an address of that kind."})
 	}
 	return via, err

@@ -16,6 +16,10 @@ import (
 // channel.
 const CallbackPath = "/callback/"
 
+// ReceiptsPath is where carriers report what became of messages: ReceiptsPath,
+// then the channel.
+const ReceiptsPath = "/receipts/"
+
 // ErrForged means that a message does not come from whom it says.
 var ErrForged = fault.New(fault.Forbidden, "forbidden", "This message does not come from whom it says it does.")
 

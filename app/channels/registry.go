@@ -68,7 +68,7 @@ func (r *Registry) check() error {
 			switch {
 			case !ok:
 				errs = append(errs, fmt.Errorf("channels.%s.fallback: there is no channel %q", in.ID, id))
-			case other.Address != in.Address || other.Sender == nil:
+			case other.Address != in.Address || other.Sender == nil || in.Costs || other.Costs:
 				errs = append(errs, fmt.Errorf("channels.%s.fallback: %q does not send to the same kind of address", in.ID, id))
 			}
 		}
@@ -88,14 +88,24 @@ func (r *Registry) Get(id string) (Instance, error) {
 // All lists the instances, ordered by id.
 func (r *Registry) All() []Instance { return slices.Clone(r.order) }
 
-// Route lists what reaches an address of this kind, the best first: the instance
-// that is named after the kind, then by id. Instances that only stand in for
-// others come last.
+// Proves reports whether the channel can bring a code to an address of this
+// kind: ours, which it sends, or one that its provider makes and sends.
+func (i Instance) Proves(k contact.Kind) bool { return i.Reaches(k) && (i.Sender != nil || i.Costs) }
+
+// Senders is the part of Route that can carry any message, and not only codes of
+// its own.
+func (r *Registry) Senders(k contact.Kind) []Instance {
+	return slices.DeleteFunc(r.Route(k), func(in Instance) bool { return in.Sender == nil || in.Costs })
+}
+
+// Route lists what brings a code to an address of this kind, the best first: the
+// instance that is named after the kind, then by id. Instances that only stand in
+// for others come last.
 func (r *Registry) Route(k contact.Kind) []Instance {
 	var out, standIns []Instance
 	for _, in := range r.order {
 		switch {
-		case !in.Reaches(k) || in.Sender == nil:
+		case !in.Proves(k):
 		case r.standsIn(in.ID):
 			standIns = append(standIns, in)
 		case in.ID == string(k):

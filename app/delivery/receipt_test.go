@@ -16,10 +16,10 @@ type reporter struct{ *carrier }
 
 func (reporter) Track(context.Context, channel.Inbound) ([]channel.Report, error) { return nil, nil }
 
-func (r *rig) receipt(t *testing.T, instance string) (found store.Receipt, err error) {
+func (r *rig) receipt(t *testing.T, instance, id string) (found store.Receipt, err error) {
 	t.Helper()
 	err = r.store.Do(t.Context(), func(ctx context.Context, tx store.Tx) error {
-		found, err = tx.Receipts().Find(ctx, instance, "r")
+		found, err = tx.Receipts().Find(ctx, instance, id)
 		return err
 	})
 	return found, err
@@ -32,7 +32,7 @@ func TestWhatACarrierWillReportOnIsNoted(t *testing.T) {
 		r.queue(t, s)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		got, err := r.receipt(t, "backup")
+		got, err := r.receipt(t, "backup", "r")
 		want := store.Receipt{Channel: "backup", ID: "r", Tenant: "default", Handle: s.Challenge.Handle, Number: 1, ExpiresAt: got.ExpiresAt}
 		if err != nil || got != want || got.ExpiresAt.Sub(s.Now) < 48*time.Hour {
 			t.Errorf("%+v, %v", got, err)
@@ -52,8 +52,8 @@ func TestNothingIsNotedThatNobodyWillAskFor(t *testing.T) {
 				r.queue(t, r.start(t, false))
 				time.Sleep(time.Second)
 				synctest.Wait()
-				for _, instance := range []string{"email", "backup"} {
-					if got, err := r.receipt(t, instance); !errors.Is(err, store.ErrNoReceipt) {
+				for _, at := range [][2]string{{"email", "r"}, {"backup", "r"}, {"backup", ""}} {
+					if got, err := r.receipt(t, at[0], at[1]); !errors.Is(err, store.ErrNoReceipt) {
 						t.Errorf("%+v, %v", got, err)
 					}
 				}

@@ -97,7 +97,7 @@ func (s *Service) Accept(ctx context.Context, in AcceptInput) (challenges.Outcom
 	if err := s.Gate.Serve(in.Tenant, rule.Asked{Contact: o.Contact, Address: in.IP}); err != nil {
 		return challenges.Outcome{}, err
 	}
-	route := s.Channels.Route(o.Kind)
+	route := s.Channels.Senders(o.Kind)
 	if len(route) == 0 {
 		return challenges.Outcome{}, channels.ErrNotConfigured
 	}

@@ -92,7 +92,7 @@ func (s *Service) Invite(ctx context.Context, w Wish) (invitation.Invitation, er
 	if err := s.Gate.Serve(w.Tenant, rule.Asked{Contact: to, Address: w.IP}); err != nil {
 		return invitation.Invitation{}, err
 	}
-	if len(s.Channels.Route(to.Kind)) == 0 {
+	if len(s.Channels.Senders(to.Kind)) == 0 {
 		return invitation.Invitation{}, channels.ErrNotConfigured
 	}
 	i := w.invitation(to, s.IDs.New(), s.Clock.Now())

@@ -66,7 +66,7 @@ func (s *Service) Tell(ctx context.Context, tx store.Tx, t Telling) error {
 	if !ok {
 		return nil
 	}
-	route := s.Channels.Route(to.Kind)
+	route := s.Channels.Senders(to.Kind)
 	if len(route) == 0 {
 		return nil
 	}

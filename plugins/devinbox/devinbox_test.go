@@ -243,3 +243,10 @@ func TestMessagesPrintWithoutContent(t *testing.T) {
 		}
 	}
 }
+
+func TestStandInsSendCodesOfOurs(t *testing.T) {
+	provider := channel.Descriptor{Type: "verify", Title: "Verify", Summary: "Checks.", Address: channel.Phone, Factor: channel.Possession, MaxAAL: 2, Costs: true}
+	if p := devinbox.StandIn(devinbox.New(), provider); p.Costs || p.Type != "verify" || p.Address != channel.Phone {
+		t.Errorf("%+v", p.Descriptor)
+	}
+}

@@ -105,6 +105,7 @@ type Env struct {
 	Now      func() time.Time // the only clock
 	Random   io.Reader        // cryptographically strong; the only source of chance
 	Codes    Codes            // one-time codes under the deployment's policy
+	Receipts string           // URL where a carrier's reports reach this instance; empty if nobody outside can
 	_        struct{}         // forces keyed literals
 }
 
