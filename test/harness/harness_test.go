@@ -51,3 +51,22 @@ func TestCodesOfTheRFC(t *testing.T) {
 		}
 	}
 }
+
+func TestTimesAreCompared(t *testing.T) {
+	takes := func(name string, d time.Duration) harness.Timed {
+		return harness.Timed{Name: name, Make: func() func() {
+			return func() {
+				for began := time.Now(); time.Since(began) < d; { // not a timer, which is late when the machine is busy
+				}
+			}
+		}}
+	}
+	like := harness.Alike{Each: 11, Rounds: 3, Tolerance: 0.2}
+	if said := like.Compare(takes("one", time.Millisecond), takes("other", time.Millisecond)); said != "" {
+		t.Errorf("what takes equally long does not: %s", said)
+	}
+	said := like.Compare(takes("quick", time.Millisecond), takes("slow", 2*time.Millisecond))
+	if !strings.Contains(said, "quick: ") || !strings.Contains(said, "slow: ") || !strings.Contains(said, "medians of 33") {
+		t.Errorf("what takes twice as long does not: %q", said)
+	}
+}

@@ -1,0 +1,49 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/countersign/countersign/test/harness"
+)
+
+// hashing is how alike times have to be of what costs a password hash.
+var hashing = harness.Alike{Each: 8, Rounds: 8, Tolerance: 0.2}
+
+// unthrottled lets passwords be guessed at without a wait.
+const unthrottled = `challenge: { resend_after: 0s }
+throttle: { factor: 0s, disable_at: 100 }
+`
+
+func TestS044AllFailuresAreOne(t *testing.T) {
+	served(t, harness.Options{Policy: unthrottled, Config: twoTenants}, func(t *testing.T, s *harness.Server, c *harness.Client) {
+		setPassword(c, c.SignIn(ann).Access, knows)
+		dave := c.SignIn(bob)
+		setPassword(c, dave.Access, knows)
+		block(t, s.Options.Store, dave.User)
+		setPassword(c, c.SignIn(anns).Access, knows)
+		setPassword(at(c, "t2"), at(c, "t2").SignIn(eve).Access, knows)
+		c.SignIn("none@example.com") // who has no password
+
+		cases := []struct{ name, who, password string }{
+			{"a wrong password", ann, another}, {"an unknown person", "nobody@example.com", knows}, {"an inactive person", bob, knows},
+			{"a person of another tenant", eve, knows}, {"a person without a password", "none@example.com", knows},
+		}
+		said := map[string]string{}
+		var timed []harness.Timed
+		for _, x := range cases {
+			a := byPassword(c, x.who, x.password)
+			refusedPassword(t, x.name, a)
+			said[a.Text("title")+a.Text("detail")+a.Header.Get("Content-Type")] = x.name
+			timed = append(timed, harness.Timed{Name: x.name, Make: func() func() {
+				return func() { byPassword(c, x.who, x.password).Want(http.StatusUnauthorized) }
+			}})
+		}
+		if len(said) != 1 {
+			t.Errorf("they hear different things: %v", said)
+		}
+		if told := hashing.Compare(timed...); told != "" {
+			t.Errorf("failures can be told apart by their time: %s", told)
+		}
+	})
+}
