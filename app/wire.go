@@ -66,7 +66,7 @@ func provided(l Loaded, opts []Option) fx.Option {
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
 			newDispatcher, newSessions, newChallenges, newDevices, newAccounts, newIdempotency, newJanitor, newRules,
-			newHasher, newCommon, newPasswords, newRegistration, newInvitationTokens, newMessageLinks, newInvitations, newDev, newServer,
+			newHasher, newCommon, newPasswords, newRegistration, newInvitationTokens, newMessageLinks, newInvitations, newSupport, newDev, newServer,
 		),
 		fx.Options(opts...),
 	)

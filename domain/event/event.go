@@ -18,6 +18,7 @@ const (
 	UserDeleted         Type = "user.deleted"
 	UserBlocked         Type = "user.blocked"
 	UserUnblocked       Type = "user.unblocked"
+	UserRevealed        Type = "user.revealed"       // an operator saw whole addresses
 	IdentifierVerified  Type = "identifier.verified" // data: kind, initial (yes, no)
 	IdentifierChanging  Type = "identifier.change_requested"
 	IdentifierChanged   Type = "identifier.changed"
@@ -66,7 +67,7 @@ type Event struct {
 // Types lists every type.
 func Types() []Type {
 	return []Type{
-		UserRegistered, UserCreated, UserUpdated, UserDeleted, UserBlocked, UserUnblocked, IdentifierVerified,
+		UserRegistered, UserCreated, UserUpdated, UserDeleted, UserBlocked, UserUnblocked, UserRevealed, IdentifierVerified,
 		IdentifierChanging, IdentifierChanged, IdentifierRemoved, ChangeCancelled, SignInFailed, SessionStarted,
 		SessionStepped, SessionRevoked, SessionReused, DeviceEnrolled, DeviceRenamed, DeviceRemoved, DeviceLocked,
 		DeviceUnlocked, ConnectionAdded, ConnectionRemoved, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
