@@ -77,7 +77,8 @@ func newEnv(l Loaded, log *slog.Logger, clock portsystem.Clock, random io.Reader
 	client := &http.Client{Timeout: 10 * time.Second}
 	return func(instance string) channel.Env {
 		return channel.Env{
-			Instance: instance, Brand: l.Brand.Name, Log: log.With("channel", instance), HTTP: client,
+			Instance: instance, Brand: l.Brand.Name, Origin: strings.TrimSuffix(l.PublicURL, "/"),
+			Log: log.With("channel", instance), HTTP: client,
 			Now: clock.Now, Random: random, Codes: codes, Receipts: l.receipts(instance),
 		}
 	}

@@ -100,6 +100,7 @@ type Decode func(into any) error
 type Env struct {
 	Instance string           // the configured name, unique in this deployment
 	Brand    string           // the deployment's name, as people know it
+	Origin   string           // where browsers find it: scheme, host and port, "https://login.example.com"
 	Log      *slog.Logger     // already labelled with the instance
 	HTTP     *http.Client     // traced, with a timeout
 	Now      func() time.Time // the only clock

@@ -42,6 +42,7 @@ func (s Suite) rig() *rig {
 	r.env = channel.Env{
 		Instance: "kit",
 		Brand:    "Example",
+		Origin:   "https://login.example.com",
 		Log:      slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		HTTP:     &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second},
 		Now:      r.clock.Now,
