@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -60,6 +61,7 @@ type Brand struct {
 type Channel struct {
 	Use      string                    `yaml:"use" doc:"The plugin's type."`
 	Fallback []string                  `yaml:"fallback" doc:"Channels that take over when this one cannot send."`
+	Regions  []string                  `yaml:"countries" doc:"ISO 3166 codes of the countries that it sends to, such as [GB, DE]; none means all. To others nothing is sent, and nobody is told."`
 	Plugin   map[string]configfile.Raw `yaml:",inline"`
 }
 
@@ -127,6 +129,11 @@ func (c *Config) checkListen(path, value string) error {
 
 func (c Channel) check(id string) []error {
 	var errs []error
+	for i, code := range c.Regions {
+		if len(code) != 2 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			errs = append(errs, configfile.Problem{Path: fmt.Sprintf("channels.%s.countries[%d]", id, i), Text: "is no ISO 3166 country code, such as GB"})
+		}
+	}
 	if c.Use == "" {
 		errs = append(errs, configfile.Problem{Path: "channels." + id + ".use", Text: "is missing: name the plugin"})
 	}

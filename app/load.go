@@ -103,7 +103,7 @@ func specs(c Config, catalog *channels.Catalog) ([]channels.Spec, error) {
 	out := make([]channels.Spec, 0, len(c.Channels))
 	for id, ch := range c.Channels {
 		part := ch.Plugin[ch.Use]
-		spec := channels.Spec{ID: id, Use: ch.Use, Decode: part.Decode, Fallback: ch.Fallback}
+		spec := channels.Spec{ID: id, Use: ch.Use, Decode: part.Decode, Fallback: ch.Fallback, Regions: ch.Regions}
 		out = append(out, spec)
 		if p, ok := catalog.Find(ch.Use); ok && c.Mode == Production {
 			errs = append(errs, try(p, part))

@@ -169,13 +169,22 @@ func newKeys(p parts) *keys.Service {
 	return keys.New(keys.Needs{Store: p.Store, Clock: p.Clock, IDs: p.IDs, Random: p.Random})
 }
 
+// regionOf is the country of a phone number; "" for what is none.
+func regionOf(e164 string) string {
+	n, err := phoneplan.New(numbering.Fixed, numbering.VoIP).Parse(e164, "")
+	if err != nil {
+		return ""
+	}
+	return n.Region
+}
+
 func newNotices(p parts, d *delivery.Dispatcher) *notices.Service {
 	return notices.New(notices.Needs{Channels: p.Channels, Courier: d, IDs: p.IDs})
 }
 
 func newChallenges(p parts, s *sessions.Service, d *delivery.Dispatcher, n *notices.Service, g *rules.Gate, links challenges.Links, signer token.Signer) *challenges.Service {
 	return challenges.New(challenges.Needs{
-		Store: p.Store, Channels: p.Channels, Sessions: s, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
+		Store: p.Store, Channels: p.Channels, Sessions: s, Tenants: p.Tenants, Contacts: p.Contacts, Region: regionOf, Gate: g,
 		Notices: n, Sealer: p.Ring, Signer: signer, Codes: p.Codes, Links: links, Courier: d, Clock: p.Clock, IDs: p.IDs, Random: p.Random, Meter: p.Meter, Log: p.Log,
 	})
 }
@@ -190,7 +199,7 @@ func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.
 func newAccounts(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service, g *rules.Gate) *accounts.Service {
 	return accounts.New(accounts.Needs{
 		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
-		Contacts: p.Contacts, Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
+		Contacts: p.Contacts, Region: regionOf, Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 

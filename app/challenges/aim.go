@@ -90,7 +90,29 @@ func (s *Service) route(in StartInput, a aim, named contact.Contact) (aim, error
 	}
 	via, err := s.pick(in.Channel, named.Kind)
 	a.via = via
+	if err == nil && !s.serves(&a.via, in.Channel, named) {
+		a.decoy, a.account = true, user.Account{} // answered alike, and nothing is sent
+	}
 	return a, err
+}
+
+// serves finds the first channel of the route that sends to the address's country.
+// It reports false if none does.
+func (s *Service) serves(via *channels.Instance, asked string, c contact.Contact) bool {
+	if c.Kind != contact.Phone || s.Region == nil {
+		return true
+	}
+	region := s.Region(c.Value)
+	if asked != "" || via.Serves(region) {
+		return via.Serves(region)
+	}
+	for _, next := range s.Channels.Route(c.Kind) {
+		if next.Serves(region) {
+			*via = next
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Service) routeName(in StartInput, a aim, named contact.Contact) (aim, error) {
@@ -108,6 +130,7 @@ func (s *Service) routeName(in StartInput, a aim, named contact.Contact) (aim, e
 			a.to = id.Contact
 			via, err := s.pick(in.Channel, k)
 			a.via = via
+			a.decoy = err == nil && !s.serves(&a.via, in.Channel, id.Contact)
 			return a, err
 		}
 	}

@@ -30,6 +30,7 @@ type Needs struct {
 	Sessions *sessions.Service
 	Tenants  *tenants.Book
 	Contacts contact.Parser
+	Region   func(e164 string) string // ISO 3166 code of a phone number's country; nil knows none
 	Gate     Gate
 	Notices  *notices.Service
 	Sealer   seal.Sealer

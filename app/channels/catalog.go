@@ -47,6 +47,7 @@ type Spec struct {
 	Use      string         // the plugin's type
 	Decode   channel.Decode // the plugin's own configuration
 	Fallback []string       // instances that take over when this one cannot send
+	Regions  []string       // ISO 3166 codes of the countries that it sends to; none means all
 }
 
 // Open opens every instance, and reports every one that cannot be opened. What
@@ -77,7 +78,7 @@ func (c *Catalog) open(ctx context.Context, s Spec, env channel.Env) (Instance, 
 	if err != nil {
 		return Instance{}, err
 	}
-	in := Instance{Descriptor: described(p.Descriptor, ch), ID: s.ID, Channel: ch, Fallback: s.Fallback}
+	in := Instance{Descriptor: described(p.Descriptor, ch), ID: s.ID, Channel: ch, Fallback: s.Fallback, Regions: s.Regions}
 	in.Sender, _ = channel.As[channel.Sender](ch)
 	return in, nil
 }

@@ -24,6 +24,12 @@ type Instance struct {
 	Channel  channel.Channel
 	Sender   channel.Sender // nil if it sends nothing
 	Fallback []string
+	Regions  []string // countries that it sends to; none means all
+}
+
+// Serves reports whether the channel sends to a country.
+func (i Instance) Serves(region string) bool {
+	return len(i.Regions) == 0 || slices.Contains(i.Regions, region)
 }
 
 // Form is how its messages are written.
