@@ -199,7 +199,7 @@ func newDevices(p parts, c *challenges.Service, s *sessions.Service, n *notices.
 func newAccounts(p parts, c *challenges.Service, s *sessions.Service, n *notices.Service, g *rules.Gate) *accounts.Service {
 	return accounts.New(accounts.Needs{
 		Store: p.Store, Challenges: c, Sessions: s, Channels: p.Channels, Tenants: p.Tenants, Sealer: p.Ring, Locales: p.Composer,
-		Contacts: p.Contacts, Region: regionOf, Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
+		Contacts: p.Contacts, Gate: g, Notices: n, Clock: p.Clock, IDs: p.IDs,
 	})
 }
 
