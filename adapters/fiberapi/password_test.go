@@ -3,16 +3,23 @@ package fiberapi_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/adapters/argon2"
+	"github.com/countersign/countersign/adapters/keyring"
+	"github.com/countersign/countersign/adapters/textnorm"
 	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/limit"
+	domain "github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/message"
+	"github.com/countersign/countersign/ports/password"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -27,6 +34,32 @@ func (r *rig) withPassword(to string) (access string) {
 	access = r.signIn(to).text("access_token")
 	r.want(r.do("PUT", "/v1/me/password", fmt.Sprintf(`{"new_password":%q}`, secret), bearer(access)), 204)
 	return access
+}
+
+// hasher is as quick as may be.
+func hasher(t *testing.T, ring *keyring.Ring, passes uint32) *argon2.Hasher {
+	t.Helper()
+	return must(argon2.New(argon2.Config{Random: rand.Reader, Normalize: textnorm.NFKC, Pepper: ring, Cost: argon2.Cost{Memory: 8, Passes: passes, Lanes: 1}}))(t)
+}
+
+// moody is a hasher that has no time while busy.
+type moody struct {
+	*argon2.Hasher
+	busy *bool
+}
+
+func (m moody) Compare(ctx context.Context, h domain.Hash, text string) (same, stale bool, err error) {
+	if *m.busy {
+		return false, false, password.ErrBusy
+	}
+	return m.Hasher.Compare(ctx, h, text)
+}
+
+func (m moody) Hash(ctx context.Context, text string) (domain.Hash, error) {
+	if *m.busy {
+		return "", password.ErrBusy
+	}
+	return m.Hasher.Hash(ctx, text)
 }
 
 func (r *rig) byPassword(who, what string, header ...string) answer {
@@ -211,4 +244,57 @@ func TestPasswordsCanBeSwitchedOff(t *testing.T) {
 	access := r.signIn("ada@example.com").text("access_token")
 	r.want(r.byPassword("ada@example.com", secret), 400, "not_configured")
 	r.want(r.do("PUT", "/v1/me/password", fmt.Sprintf(`{"new_password":%q}`, secret), bearer(access)), 400, "not_configured")
+}
+
+func TestWhoeverHasNoTimeTakesNoMoney(t *testing.T) {
+	r := newRig(t, func(p *policy.Policy) {
+		p.Throttle.Free, p.Limits.Address, p.Limits.AddressFailures = 0, []limit.Rule{{Max: 3, Window: time.Hour}}, []limit.Rule{{Max: 1, Window: time.Hour}}
+	})
+	r.withPassword("ada@example.com") // costs one
+	r.busy = true
+	for range 4 {
+		for _, who := range []string{"ada@example.com", "nobody@example.com"} {
+			if got := r.want(r.byPassword(who, secret), 503, "storage_unavailable"); got.header.Get("Retry-After") == "" {
+				t.Error("when to come back is not said")
+			}
+		}
+		r.want(r.signUp(`{"username":"ada","password":"`+another+`"}`), 503, "storage_unavailable")
+	}
+	r.busy = false
+	r.want(r.byPassword("ada@example.com", secret), 200)
+}
+
+func TestAWeakHashIsMadeAnewWhenThePasswordIsAtHand(t *testing.T) {
+	r := newRig(t)
+	r.withPassword("ada@example.com")
+	account := must(r.store.Identify(t.Context(), tenant.Default, contact.Contact{Kind: contact.Email, Value: "ada@example.com"}))(t)
+	kept := func() (out domain.Record) {
+		t.Helper()
+		if err := r.store.Do(t.Context(), func(ctx context.Context, tx store.Tx) (err error) {
+			out, err = tx.Passwords().Get(ctx, tenant.Default, account.ID)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := kept()
+	r.want(r.byPassword("ada@example.com", secret), 200)
+	if kept().Hash != first.Hash {
+		t.Error("a good hash was made anew")
+	}
+	weak := first
+	weak.Hash = must(hasher(t, r.ring, 1).Hash(t.Context(), secret))(t)
+	if err := r.store.Do(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Passwords().Put(ctx, weak) }); err != nil {
+		t.Fatal(err)
+	}
+	r.want(r.byPassword("ada@example.com", another), 401)
+	if kept().Hash != weak.Hash {
+		t.Error("a wrong password changed the hash")
+	}
+	r.want(r.byPassword("ada@example.com", secret), 200)
+	if now := kept(); now.Hash == weak.Hash || !now.ChangedAt.Equal(first.ChangedAt) {
+		t.Error("a weak hash stays as it was")
+	}
+	r.want(r.byPassword("ada@example.com", secret), 200)
 }

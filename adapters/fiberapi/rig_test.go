@@ -17,7 +17,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/countersign/countersign/adapters/argon2"
 	"github.com/countersign/countersign/adapters/commonwords"
 	"github.com/countersign/countersign/adapters/fiberapi"
 	"github.com/countersign/countersign/adapters/fiberkit"
@@ -122,6 +121,8 @@ type rig struct {
 
 	programs *keys.Service
 	notices  []store.Parcel // that were claimed
+	busy     bool           // nobody has time to hash
+	ring     *keyring.Ring
 	tokens   invitations.Tokens
 	log      *bytes.Buffer
 	down     error // of the dependency "storage"
@@ -144,6 +145,7 @@ func newRig(t *testing.T, tune ...func(*policy.Policy)) *rig {
 		tenants.Entry{Tenant: tenant.Tenant{Slug: "closed", Origins: []string{"https://closed.example.com", "http://plain.example.com:8080"}}, Policy: shut},
 	)
 	ring := must(keyring.Ephemeral(rand.Reader, r.clock.Now()))(t)
+	r.ring = ring
 	r.post = &post{codes: challenges.NewCodes(ring), sent: map[string]parcel{}}
 	r.app = fiberkit.New(fiberkit.Options{
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Docs: publicURL,
@@ -188,7 +190,7 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	})
 	knows := passwords.New(passwords.Needs{
 		Store: r.store, Challenges: asks, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell,
-		Hasher: must(argon2.New(argon2.Config{Random: rand.Reader, Normalize: textnorm.NFKC, Pepper: ring, Cost: argon2.Cost{Memory: 8, Passes: 1, Lanes: 1}}))(t),
+		Hasher: moody{hasher(t, ring, 2), &r.busy},
 		Common: commonwords.New(textnorm.NFKC), Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler),
 	})
 	r.tokens = invitations.Tokens{Deriver: ring, Base: publicURL}

@@ -9,7 +9,6 @@ import (
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
-	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/message"
@@ -62,23 +61,16 @@ func (s *Service) RemoveIdentifier(ctx context.Context, c sessions.Caller, k con
 }
 
 // otherWay refuses with user.ErrLastLogin if nothing would sign somebody in
-// without an identifier: neither a code to another address that they have proven,
-// nor a password along with something by which they are found.
+// without an identifier.
 func (s *Service) otherWay(ctx context.Context, tx store.Tx, account user.Account, without contact.Kind) error {
-	left := slices.DeleteFunc(slices.Clone(account.Identifiers), func(i user.Identifier) bool {
-		return i.Kind == without || i.Kind != contact.Username && !i.Verified()
-	})
-	for _, i := range left {
-		if i.Kind != contact.Username && len(s.Channels.Route(i.Kind)) > 0 {
-			return nil
-		}
+	account.Identifiers = slices.DeleteFunc(slices.Clone(account.Identifiers), func(i user.Identifier) bool { return i.Kind == without })
+	mine, err := tx.Devices().List(ctx, account.Tenant, account.ID, "", 0)
+	if err != nil {
+		return err
 	}
-	if len(left) == 0 || !s.Tenants.Policy(account.Tenant).Password.Enabled {
-		return user.ErrLastLogin
-	}
-	_, err := tx.Passwords().Get(ctx, account.Tenant, account.ID)
-	if errors.Is(err, password.ErrNone) {
-		return user.ErrLastLogin
+	ways, err := s.Challenges.WaysIn(ctx, tx, account, mine)
+	if err == nil && ways == 0 {
+		err = user.ErrLastLogin
 	}
 	return err
 }

@@ -96,11 +96,12 @@ func (s *Service) Disconnect(ctx context.Context, c sessions.Caller, instance st
 }
 
 // WaysIn counts the ways by which a person with these identifiers and devices can
-// sign in: proven addresses that something reaches, a password with a name to go
-// with it, accounts elsewhere, and devices that tell by themselves who they are.
+// sign in: proven addresses that something reaches, a password with a user name or
+// a proven address to go with it, accounts elsewhere, and devices that tell by themselves who they are.
 func (s *Service) WaysIn(ctx context.Context, tx store.Tx, a user.Account, devices []device.Device) (int, error) {
-	n := 0
+	n, named := 0, false
 	for _, i := range a.Identifiers {
+		named = named || i.Verified() || i.Kind == contact.Username
 		if i.Verified() && len(s.Channels.Route(i.Kind)) > 0 {
 			n++
 		}
@@ -110,7 +111,7 @@ func (s *Service) WaysIn(ctx context.Context, tx store.Tx, a user.Account, devic
 			n++
 		}
 	}
-	if _, named := a.Find(contact.Username); !named || !s.Tenants.Policy(a.Tenant).Password.Enabled {
+	if !named || !s.Tenants.Policy(a.Tenant).Password.Enabled {
 		return n, nil
 	}
 	switch _, err := tx.Passwords().Get(ctx, a.Tenant, a.ID); {
