@@ -221,6 +221,9 @@ func TestAForgottenPasswordIsChosenAnewOnce(t *testing.T) {
 	r.want(choose(first.text("pending_token")), 401, "invalid_pending_token")
 	r.want(choose(second.text("pending_token")), 401, "invalid_pending_token")
 	r.want(choose(access), 401, "invalid_pending_token")
+	third := allowed() // and in the same moment
+	r.want(choose(third.text("pending_token")), 204)
+	r.want(choose(third.text("pending_token")), 401, "invalid_pending_token")
 	r.want(r.do("GET", "/v1/me", "", bearer(access)), 401, "token_revoked")
 	r.want(r.byPassword("ada@example.com", another), 200)
 }
