@@ -169,6 +169,11 @@ func TestAnAddressOfADeviceBecomesAnIdentifier(t *testing.T) {
 	if ids := r.identifiers(access); !strings.Contains(ids, "map[kind:phone value:+447400123456 verified:true]") {
 		t.Errorf("identifiers are %s", ids)
 	}
+	enrolled = r.want(r.do("POST", "/v1/me/devices", `{"channel":"sms","to":"+447400123457"}`, bearer(access)), 201)
+	r.want(r.give(enrolled.text("challenge", "id")), 200)
+	if ids := r.identifiers(access); !strings.Contains(ids, "+447400123456") || strings.Contains(ids, "+447400123457") {
+		t.Errorf("a second one replaced the first: %s", ids)
+	}
 	eve := r.signIn("eve@example.com").text("access_token")
 	enrolled = r.want(r.do("POST", "/v1/me/devices", `{"channel":"sms","to":"+447400123456"}`, bearer(eve)), 201)
 	r.want(r.give(enrolled.text("challenge", "id")), 200)
@@ -215,4 +220,32 @@ func TestNamesThatAreNotUsedAreRefused(t *testing.T) {
 		t.Errorf("refused: %v", codes)
 	}
 	r.want(r.do("PATCH", "/v1/me", `{"first_name":null,"last_name":"L"}`, bearer(access)), 200)
+}
+
+func TestWhatWasBegunBeforeIsWorthlessAfterwards(t *testing.T) {
+	for name, act := range map[string]func(r *rig, access, device string){
+		"other sessions end": func(r *rig, access, _ string) { r.want(r.do("DELETE", "/v1/me/sessions", "", bearer(access)), 204) },
+		"the second factor is switched on": func(r *rig, access, _ string) {
+			r.want(r.do("PATCH", "/v1/me/two-factor", `{"required":true}`, bearer(access)), 200)
+		},
+		"a device is removed": func(r *rig, access, device string) {
+			r.want(r.do("DELETE", "/v1/me/devices/"+device, "", bearer(access)), 204)
+		},
+		"a password is chosen": func(r *rig, access, _ string) {
+			r.want(r.do("PUT", "/v1/me/password", `{"new_password":"`+secret+`"}`, bearer(access)), 204)
+		},
+	} {
+		r := newRig(t)
+		access, code, confirmed := r.withApp("a@example.com")
+		device := confirmed.text("device", "id")
+		access = r.stepUp(access, device, code())
+		before := r.want(r.do("POST", "/v1/challenges", `{"to":"a@example.com"}`), 202)
+		r.clock.advance(time.Second)
+		act(r, access, device)
+		r.clock.advance(time.Second)
+		if got := r.give(before.text("id")); got.text("code") != "challenge_not_found" {
+			t.Errorf("%s: %s", name, got.raw)
+		}
+		r.want(r.give(r.do("POST", "/v1/challenges", `{"to":"a@example.com"}`).text("id")), 200)
+	}
 }
