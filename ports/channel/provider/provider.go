@@ -1,0 +1,100 @@
+// Package provider asks channels' providers over HTTP, so that nothing of what
+// was asked or answered gets into an error: URLs and forms hold addresses, codes
+// and keys, and answers may quote them.
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/countersign/countersign/ports/channel"
+)
+
+// most is how many bytes of an answer are read. What is longer ends there, and
+// is not what anybody expects.
+const most = 64 << 10
+
+// Question is one request to a provider.
+type Question struct {
+	Method   string
+	URL      string
+	Form     url.Values // sent as the body, if there is one
+	User     string     // of HTTP basic authentication; none if empty
+	Password string
+}
+
+// Answer is what a provider said.
+type Answer struct {
+	Status int
+	Body   []byte
+	Err    error // what the status alone means, as channel.StatusError says; a redirect is channel.ErrRefused
+}
+
+// Ask makes one request, and follows no redirects, which would carry it to
+// somebody else. Without an answer the error is channel.ErrUnavailable. It is
+// safe for concurrent use and gives up when ctx ends.
+func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
+	var body io.Reader
+	if q.Form != nil {
+		body = strings.NewReader(q.Form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
+	if err != nil {
+		return Answer{}, errors.New("the request to the provider cannot be made") // the error quotes the URL
+	}
+	if q.Form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	req.Header.Set("Accept", "application/json")
+	if q.User != "" {
+		req.SetBasicAuth(q.User, q.Password)
+	}
+	staying := *client
+	staying.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := staying.Do(req)
+	if err != nil {
+		return Answer{}, silence(ctx)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	if err != nil {
+		return Answer{}, silence(ctx)
+	}
+	a := Answer{Status: resp.StatusCode, Body: text, Err: channel.StatusError(resp)}
+	if a.Status >= 300 && a.Status < 400 {
+		a.Err = fmt.Errorf("%w: redirected, HTTP status %d", channel.ErrRefused, a.Status)
+	}
+	return a, nil
+}
+
+// silence is the error when no answer came.
+func silence(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", channel.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: no answer", channel.ErrUnavailable)
+}
+
+// CheckURL refuses what is not the root of an API, or lets others read what is
+// sent there: only this machine may be asked without TLS.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Host == "", u.User != nil, u.RawQuery != "", u.Fragment != "", strings.HasSuffix(text, "/"):
+		return errors.New("not a URL such as https://api.example.com")
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("must be https")
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
