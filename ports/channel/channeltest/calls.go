@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,9 +72,10 @@ func (s Suite) concurrent(t T) {
 	cred, _ := r.enroll(t)
 	sc, opening, resp := r.authenticate(t, cred)
 	var wg sync.WaitGroup
-	for range 8 {
+	for i := range 8 {
 		wg.Go(func() {
 			c := r.challenge(channel.Authenticate, cred)
+			c.Address = neighbour(c.Address, i)
 			o, err := r.ch.Begin(t.Context(), c)
 			if err != nil {
 				t.Errorf("begin: %v", err)
@@ -92,6 +95,17 @@ func (s Suite) concurrent(t T) {
 	if v := r.verify(t, sc.Challenge, opening.State, resp); v.Outcome != channel.Verified {
 		t.Errorf("other people's challenges made a right response %s (%s)", v.Outcome, v.Reason)
 	}
+}
+
+// neighbour is where somebody else can be reached.
+func neighbour(address string, i int) string {
+	switch {
+	case strings.Contains(address, "@"):
+		return fmt.Sprintf("n%d%s", i, address)
+	case len(address) > 2 && address[0] == '+':
+		return fmt.Sprintf("%s%02d", address[:len(address)-2], i)
+	}
+	return address
 }
 
 // within runs f and reports whether it returned in time.

@@ -24,7 +24,8 @@ func (s Suite) descriptor(t T) {
 	own := d.Describe()
 	checkDescriptor(t, own)
 	if own.Type != s.Plugin.Type || own.MaxAAL > s.Plugin.MaxAAL ||
-		own.Identify && !s.Plugin.Identify || own.Phishing && !s.Plugin.Phishing || own.Backup != s.Plugin.Backup {
+		own.Identify && !s.Plugin.Identify || own.Phishing && !s.Plugin.Phishing || own.Backup != s.Plugin.Backup ||
+		s.Plugin.Costs && !own.Costs {
 		t.Errorf("the channel claims to be more than its plugin says")
 	}
 }

@@ -27,6 +27,11 @@ type Suite struct {
 	// HTTP server that misbehaves. Leave it out if there is no such provider.
 	Provider func(url string) string
 
+	// Reached is how often the provider has sent something to anybody so far.
+	// Channels whose Begin reaches the person (Descriptor.Costs) need it, and a
+	// Provider.
+	Reached func() int
+
 	// Wire is Provider for everything that does not speak HTTP: addr is the
 	// host:port of a TCP server that misbehaves.
 	Wire func(addr string) string
@@ -75,6 +80,7 @@ func (s Suite) run(t T) {
 	t.Run("chance is injected", s.chance)
 	t.Run("prompt follows the policy", s.policy)
 	t.Run("resend", s.resend)
+	t.Run("what costs", s.paid)
 	t.Run("concurrent use", s.concurrent)
 	t.Run("cancelled context", s.cancelled)
 	t.Run("garbage callbacks", s.garbage)

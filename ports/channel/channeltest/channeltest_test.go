@@ -15,7 +15,7 @@ import (
 type suite func(*testing.T, bug) channeltest.Suite
 
 func TestGoodChannelsPass(t *testing.T) {
-	for name, make := range map[string]suite{"pager": pagerSuite, "token": tokenSuite, "sheet": sheetSuite, "badge": badgeSuite} {
+	for name, make := range map[string]suite{"pager": pagerSuite, "token": tokenSuite, "sheet": sheetSuite, "badge": badgeSuite, "desk": deskSuite} {
 		t.Run(name, func(t *testing.T) { channeltest.Run(t, make(t, "")) })
 	}
 }
@@ -75,6 +75,24 @@ func seeded() map[bug]struct {
 		"401 taken for an outage":        {pagerSuite, "when the provider/refuses us"},
 		"error quotes the provider":      {pagerSuite, "when the provider/"},
 		"answer read without end":        {pagerSuite, "when the provider/never stops talking"},
+		"claims to cost nothing":         {deskSuite, "descriptor"},
+		"no preview":                     {deskSuite, "what costs"},
+		"preview reaches somebody":       {deskSuite, "what costs/preview"},
+		"preview promises another":       {deskSuite, "what costs/preview"},
+		"preview tells strangers apart":  {deskSuite, "what costs/preview"},
+		"preview shows a secret":         {deskSuite, "what costs/preview"},
+		"delivered besides":              {deskSuite, "what costs/preview"},
+		"reached twice":                  {deskSuite, "what costs/preview"},
+		"second round reaches nobody":    {deskSuite, "what costs/resend"},
+		"accepted twice":                 {deskSuite, "what costs/single use"},
+		"used code is an error":          {deskSuite, "what costs/single use"},
+		"throttle taken for a mismatch":  {deskSuite, "when the provider/is busy while we verify"},
+		"throttle swallowed beginning":   {deskSuite, "when the provider/is busy while we begin"},
+		"outage taken for a mismatch":    {deskSuite, "when the provider/is broken while we verify"},
+		"nonsense taken for a beginning": {deskSuite, "when the provider/talks nonsense while we begin"},
+		"nonsense taken for a mismatch":  {deskSuite, "when the provider/talks nonsense while we verify"},
+		"typed code in an error":         {deskSuite, "when the provider/hangs up while we verify"},
+		"judged without the provider":    {deskSuite, "when the provider/is broken while we verify"},
 	}
 }
 

@@ -18,6 +18,8 @@ type trouble struct {
 	answer  func(http.ResponseWriter, *http.Request, *plight)
 	want    func(error) bool // nil: any error, or none, as long as nothing is verified
 	timeout time.Duration
+	must    bool   // everything goes by the provider, so nothing works without
+	typed   string // the code that is answered, if one is
 }
 
 // plight is one server in trouble.
@@ -88,22 +90,28 @@ func babble(w http.ResponseWriter, req *http.Request, p *plight) {
 }
 
 func (s Suite) provider(t T) {
-	if s.Provider == nil {
+	good := s.open(t)
+	costs := good.costs()
+	switch {
+	case s.Provider == nil && costs:
+		t.Fatalf("Provider is missing: a channel whose Begin reaches people has one")
+	case s.Provider == nil:
 		t.Skipf("no HTTP provider")
 	}
-	good := s.open(t)
 	cred, _ := good.enroll(t)
 	var asked bool
 	for name, tr := range troubles() {
 		if tr.timeout == 0 {
 			tr.timeout = 5 * time.Second
 		}
+		tr.must = costs
 		t.Run(name+" while we begin", func(t T) {
 			s.suffer(t, tr, &asked, func(ctx context.Context, bad *rig) (channel.Verdict, error) {
 				return channel.Verdict{}, bad.ask(ctx, cred)
 			})
 		})
 		sc, o, resp := good.authenticate(t, cred)
+		tr.typed = resp.Code
 		t.Run(name+" while we verify", func(t T) {
 			s.suffer(t, tr, &asked, func(ctx context.Context, bad *rig) (channel.Verdict, error) {
 				return bad.ch.Verify(ctx, sc.Challenge, o.State, resp)
@@ -144,10 +152,15 @@ func (s Suite) suffer(t T, tr trouble, asked *bool, call func(context.Context, *
 		t.Fatalf("the deadline was ignored")
 	}
 	if !p.asked.Load() {
+		if tr.must {
+			t.Errorf("the provider was not asked")
+		}
 		t.Skipf("the provider was not asked")
 	}
 	*asked = true
 	switch {
+	case tr.must && err == nil:
+		t.Errorf("no error, although there is nothing that the provider has said")
 	case v.Outcome == channel.Verified:
 		t.Errorf("verified, although the provider said no such thing")
 	case p.swallowed.Load():
@@ -157,6 +170,8 @@ func (s Suite) suffer(t T, tr trouble, asked *bool, call func(context.Context, *
 	}
 	if err != nil {
 		bad.quiet(t, err)
+		bad.hides(t, "error", err.Error(), tr.typed)
+		bad.hides(t, "log", bad.log.String(), tr.typed)
 	}
 }
 
