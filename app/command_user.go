@@ -44,6 +44,18 @@ func (c *cli) atDesk(cmd *cobra.Command, work func(ctx context.Context, d desk) 
 	return with(cmd, c, l, work)
 }
 
+// sealing is atDesk for what is sealed under the server's keys.
+func (c *cli) sealing(cmd *cobra.Command, work func(ctx context.Context, d desk) error) error {
+	l, err := c.loadStored(cmd, true)
+	if err == nil {
+		err = l.kept()
+	}
+	if err != nil {
+		return err
+	}
+	return c.atDesk(cmd, work)
+}
+
 // person finds out who is meant.
 func (d desk) person(ctx context.Context, slug, named string) (string, error) {
 	id, err := d.Support.Resolve(ctx, slug, named)

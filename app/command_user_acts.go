@@ -165,7 +165,7 @@ func (c *cli) recoveryCodes() *cobra.Command {
 			if err := agree(cmd, yes, "This prints codes that let whoever reads them pass for the person, and kills the old ones."); err != nil {
 				return err
 			}
-			return c.atDesk(cmd, func(ctx context.Context, d desk) (err error) {
+			return c.sealing(cmd, func(ctx context.Context, d desk) (err error) {
 				if a.User, err = d.person(ctx, a.Tenant, args[0]); err != nil {
 					return err
 				}

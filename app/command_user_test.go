@@ -224,3 +224,26 @@ func TestKeysOfProgramsAreMadeAndEndedFromTheCommandLine(t *testing.T) {
 		t.Errorf("recorded %+v", all)
 	}
 }
+
+func TestTheConfigurationOfADevelopmentServerWillDo(t *testing.T) {
+	_, url := household(t)
+	for name, x := range map[string]struct {
+		text string
+		code int
+	}{
+		"nothing but the data":    {"two_factor_mode_is_elsewhere", exitConfig},
+		"mode unsaid":             {"", exitOK},
+		"a mode of something":     {"policy:\n  two_factor: { mode: optional }\n", exitOK},
+		"production, and too few": {"mode: production\n", exitConfig},
+		"nonsense":                {"mod: x\n", exitConfig},
+	} {
+		file := write(t, "c.yaml", "database: { url: \""+url+"\" }\n"+x.text) + "/c.yaml"
+		if _, errs, code := order(t, "user", "show", adaID, "--config", file); code != x.code {
+			t.Errorf("%s: code %d\n%s", name, code, errs)
+		}
+	}
+	file := write(t, "c.yaml", "database: { url: \"postgres://127.0.0.1:1/x\" }\n") + "/c.yaml"
+	if _, errs, code := order(t, "recovery-codes", adaID, "--reason", "x", "--yes", "--config", file); code != exitRefused || !strings.Contains(errs, "in its memory alone") {
+		t.Errorf("code %d\n%s", code, errs)
+	}
+}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"os"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/fx"
@@ -23,6 +25,11 @@ var (
 // command whose work would be lost refuses one that ends with it.
 func (c *cli) loadStored(cmd *cobra.Command, lasting bool) (Loaded, error) {
 	l, err := c.loadAny(cmd)
+	if err != nil && c.config != "" && modeUnsaid(c.config) {
+		if asDev, bad := c.load(cmd, Development); bad == nil { // it is what `dev --config` runs
+			l, err = asDev, nil
+		}
+	}
 	if err != nil {
 		return l, err
 	}
@@ -33,6 +40,24 @@ func (c *cli) loadStored(cmd *cobra.Command, lasting bool) (Loaded, error) {
 		err = usage(errMemory)
 	}
 	return l, err
+}
+
+// topMode is the mode at the top of a configuration.
+var topMode = regexp.MustCompile(`(?m)^(\{.*)?["']?mode["']?\s*:`)
+
+// modeUnsaid reports whether nothing says in which mode a configuration is used:
+// then it depends on the command that runs the server.
+func modeUnsaid(file string) bool {
+	text, err := os.ReadFile(file)
+	return err == nil && !topMode.Match(text) && os.Getenv(envPrefix+"MODE") == ""
+}
+
+// kept refuses to seal something under keys that nobody but a running server has.
+func (l Loaded) kept() error {
+	if _, beside := devKeys(l.Database.URL.Reveal()); l.Keys.File == "" && !beside {
+		return refused(errors.New("the keys of this server are in its memory alone, so nothing can be made for it. Configure keys.file"))
+	}
+	return nil
 }
 
 func databaseFlag(cmd *cobra.Command) {

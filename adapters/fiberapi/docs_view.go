@@ -102,6 +102,7 @@ func callerText(o operation) string {
 		nobody: "Anybody may ask.", public: "Anybody may ask; no credential is looked at.",
 		anyone: "Without a credential, with a pending token, or with an access token.", person: "With an access token.",
 		waiting: "With a pending token.", program: "With an API key.",
+		inviter: "With an access token, or an API key of scope admin.", operator: "With an API key of scope admin.",
 	}[o.caller]
 	if o.fresh {
 		text += " May ask for a fresh proof (step-up)."

@@ -55,7 +55,7 @@ func (a *API) tokenOperations() []operation {
 		}, a.revoke),
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/tokens/introspect", id: "introspectToken", tag: tokenTag, caller: public, status: fiber.StatusOK, form: true,
-			summary: "Ask whether a token is good now (RFC 7662)", faults: []*fault.Error{challenges.ErrRequest},
+			summary: "Ask whether a token is good now (RFC 7662)", about: "Whoever holds a token may ask about it; no other credential is looked at.", faults: []*fault.Error{challenges.ErrRequest},
 		}, a.introspect),
 	}
 }
