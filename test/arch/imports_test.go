@@ -41,6 +41,13 @@ var rules = []rule{
 	{"plugins/passkey", []string{"std", "ports/channel", "github.com/go-webauthn/webauthn"}},
 	{"plugins/totp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
 	{"plugins/httpsender", []string{"std", "ports/channel", "go.yaml.in/yaml/v3"}},
+	// Those that sign people in at identity providers are made of one package,
+	// which is no plugin.
+	{"plugins/federation", []string{"std", "ports/channel", "github.com/golang-jwt/jwt/v5"}},
+	{"plugins/oidc", []string{"std", "ports/channel", "plugins/federation"}},
+	{"plugins/google", []string{"std", "ports/channel", "plugins/federation"}},
+	{"plugins/apple", []string{"std", "ports/channel", "plugins/federation", "github.com/golang-jwt/jwt/v5"}},
+	{"plugins/telegramoidc", []string{"std", "ports/channel", "plugins/federation"}},
 	{"plugins/", []string{"std", "ports/channel"}},
 
 	// Driving adapters call use cases.
@@ -165,6 +172,7 @@ func TestImportRulesCatchWhatTheyAreFor(t *testing.T) {
 		{"a plugin knows no other port", one("plugins/x/x.go", module+"ports/store"), "imports"},
 		{"a plugin knows no domain", one("plugins/email/x.go", module+"domain/fault"), "imports"},
 		{"a plugin knows only its own SDK", one("plugins/totp/x.go", "github.com/wneessen/go-mail"), "imports"},
+		{"a plugin knows no other plugin", one("plugins/oidc/x.go", module+"plugins/google"), "imports"},
 		{"a driven adapter knows no use case", one("adapters/keyring/x.go", module+"app/sessions"), "imports"},
 		{"a driving adapter knows use cases", one("adapters/fiberapi/x.go", module+"app/sessions"), ""},
 		{"a driving adapter knows no store", one("adapters/fiberapi/x.go", module+"adapters/bunstore"), "imports"},
