@@ -39,6 +39,7 @@ var rules = []rule{
 	// A plugin knows the port and the SDK of what it speaks with.
 	{"plugins/email", []string{"std", "ports/channel", "github.com/wneessen/go-mail"}},
 	{"plugins/passkey", []string{"std", "ports/channel", "github.com/go-webauthn/webauthn"}},
+	{"plugins/hotp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
 	{"plugins/totp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
 	{"plugins/httpsender", []string{"std", "ports/channel", "go.yaml.in/yaml/v3"}},
 	// Those that sign people in at identity providers are made of one package,
