@@ -20,17 +20,17 @@ func sortedKeys(keys []string) []string {
 // share the queue; SQLite has one writer. What is due is found once and kept
 // aside: a planner that may look again for each row takes more than the limit.
 func claimText(skip string) string {
-	return `due AS MATERIALIZED (SELECT m.id FROM messages m
+	return `due AS MATERIALIZED (SELECT m.handle, m.id FROM messages m
 			WHERE m.next_at <= $3 AND m.leased <= $3
 			AND (m.notice <> '' OR EXISTS (SELECT 1 FROM challenges c WHERE c.handle = m.handle AND c.tenant = m.tenant))
 			ORDER BY m.next_at, m.id LIMIT $4` + skip + `)`
 }
 
 const leaseText = `UPDATE messages SET tries = tries + 1, fence = fence + 1, owner = $1, leased = $2
-		WHERE id IN (SELECT id FROM due) RETURNING `
+		WHERE (handle, id) IN (SELECT handle, id FROM due) RETURNING `
 
 var (
-	claimPG    = "WITH " + claimText(" FOR UPDATE OF m SKIP LOCKED") + ", m AS (" + leaseText + messageColumns.list("") + ") SELECT " + messageColumns.list("m.") + ", " + challengeColumns.optional("c.") + " FROM m LEFT JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
+	claimPG    = "WITH " + claimText(" FOR UPDATE OF m SKIP LOCKED") + ", m AS (" + leaseText + messageColumns.list("") + ") SELECT " + messageColumns.list("m.") + ", " + told(challengeColumns.optional("c.")) + " FROM m LEFT JOIN challenges c ON c.handle = m.handle AND c.tenant = m.tenant"
 	claimLite  = "WITH " + claimText("") + " " + leaseText + messageColumns.list("")
 	finishGone = "DELETE FROM messages WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
 	finishBack = "UPDATE messages SET owner = '', leased = 0, next_at = $5 WHERE id = $1 AND tenant = $2 AND handle = $3 AND fence = $4"
@@ -121,17 +121,24 @@ func (r *runner) finish(ctx context.Context, in store.Finish) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
+	if in.Outcome == challenge.Sent { // that the message is gone says it
+		return true, r.receipt(ctx, in.Receipt)
+	}
 	if _, err := r.exec(ctx, delivered, in.Handle, in.Tenant, in.Number, string(in.Outcome)); err != nil {
 		return false, err
-	}
-	if in.Outcome == challenge.Sent && in.Receipt != nil {
-		row := fromReceipt(*in.Receipt)
-		if _, err := r.exec(ctx, receiptAdd, row.Channel, row.ID, row.Tenant, row.Handle, row.Number, row.ExpiresAt); err != nil {
-			return false, err
-		}
 	}
 	if in.Outcome == challenge.Failed {
 		return true, r.giveBack(ctx, in.GiveBack, in.Now)
 	}
 	return true, nil
+}
+
+// receipt notes what the carrier will report on, if it will.
+func (r *runner) receipt(ctx context.Context, in *store.Receipt) error {
+	if in == nil {
+		return nil
+	}
+	row := fromReceipt(*in)
+	_, err := r.exec(ctx, receiptAdd, row.Channel, row.ID, row.Tenant, row.Handle, row.Number, row.ExpiresAt)
+	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -65,3 +67,30 @@ func ExecAt(ctx context.Context, url string, queries ...string) error {
 		})
 	})
 }
+
+// Group is a group of steps that only have names. Together gets the names of
+// those who go together and says whom it did it for.
+type Group struct{ g group[string] }
+
+// NewGroup makes a group.
+func NewGroup(together func(names []string) (did []string, err error)) *Group {
+	return &Group{group[string]{together: func(_ context.Context, all []*member[string]) error {
+		names := make([]string, len(all))
+		for i, m := range all {
+			names[i] = m.in
+		}
+		did, err := together(names)
+		for _, m := range all {
+			m.did = slices.Contains(did, m.in)
+		}
+		return err
+	}}}
+}
+
+// Do does the step with that name, which changes these rows.
+func (g *Group) Do(ctx context.Context, name string, rows []string, alone func(refused bool) error) error {
+	return g.g.do(ctx, &member[string]{in: name, rows: rows}, alone)
+}
+
+// IsShared reports whether a statement does a step for several at once.
+func IsShared(query string) bool { return strings.Contains(query, "lock_timeout") }

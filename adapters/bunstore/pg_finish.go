@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -32,13 +31,13 @@ type finishing struct {
 	err  error
 }
 
-// sentText marks messages as sent. Should the database server lose that, they
-// go out again under the same key: so nobody waits for its disk either.
-const sentText = `WITH f AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS f(id, tenant, handle, fence, number)),
-	m AS (DELETE FROM messages x USING f WHERE x.id = f.id AND x.tenant = f.tenant AND x.handle = f.handle AND x.fence = f.fence RETURNING x.id),
-	c AS (UPDATE challenges c SET delivery = '` + string(challenge.Sent) + `' FROM f JOIN m ON m.id = f.id
-		WHERE c.handle = f.handle AND c.tenant = f.tenant AND c.sends = f.number)
-	SELECT id, set_config('synchronous_commit', 'off', true) FROM m`
+// sentText marks messages as sent: they are gone, which says it. Should the
+// database server lose that, they go out again under the same key: so nobody
+// waits for its disk either.
+const sentText = `DELETE FROM messages x
+	USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS f(id, tenant, handle, fence)
+	WHERE x.handle = f.handle AND x.id = f.id AND x.tenant = f.tenant AND x.fence = f.fence
+	RETURNING x.id, set_config('synchronous_commit', 'off', true)`
 
 // sent marks a message together with those that come at the same time.
 func (p pooled) sent(ctx context.Context, in store.Finish) (bool, error) {
@@ -89,10 +88,10 @@ func (p pooled) mark(ctx context.Context, batch []*finishing) {
 	ctx, cancel := context.WithTimeout(ctx, finishLimit)
 	defer cancel()
 	ids, tenants, handles := make([]string, len(batch)), make([]string, len(batch)), make([]string, len(batch))
-	fences, numbers := make([]int64, len(batch)), make([]int64, len(batch))
+	fences := make([]int64, len(batch))
 	for i, f := range batch {
 		ids[i], tenants[i], handles[i] = f.in.ID, f.in.Tenant, f.in.Handle
-		fences[i], numbers[i] = int64(f.in.Fence), int64(f.in.Number)
+		fences[i] = int64(f.in.Fence)
 	}
 	gone := map[string]bool{}
 	var id, setting string
@@ -105,7 +104,7 @@ func (p pooled) mark(ctx context.Context, batch []*finishing) {
 			err := read(&id, &setting)
 			gone[id] = true
 			return err
-		}, sentText, ids, tenants, handles, fences, numbers)
+		}, sentText, ids, tenants, handles, fences)
 		if !again(err) {
 			break
 		}

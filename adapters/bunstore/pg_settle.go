@@ -19,12 +19,26 @@ type settlement struct {
 	guards []string // parts of which each must change one row
 }
 
-// settle tries the one statement. It reports false if a guard refused; then
-// a transaction finds out which.
-func (p pooled) settle(ctx context.Context, in store.Settlement) (bool, error) {
+// settle tries one statement, if it can together with others. It reports false
+// if a guard refused; then a transaction finds out which.
+func (p pooled) settle(ctx context.Context, in store.Settlement) (done bool, err error) {
 	if in.Recovery != nil || in.Answered || in.Then != nil {
 		return false, nil // rare, or more than one statement
 	}
+	if !plain(in) {
+		return p.settleOne(ctx, in)
+	}
+	done = true
+	m := &member[store.Settlement]{in: in, now: in.Now, rows: append([]string{in.Handle, in.Session.User, in.Counter}, in.GiveBack...)}
+	err = p.together.settles.do(ctx, m, func(bool) (err error) {
+		done, err = p.settleOne(ctx, in)
+		return err
+	})
+	return done, err
+}
+
+// settleOne is a statement of its own.
+func (p pooled) settleOne(ctx context.Context, in store.Settlement) (bool, error) {
 	var s settlement
 	query := s.text(in)
 	var n int

@@ -2,7 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/countersign/countersign/domain/challenge"
@@ -89,114 +88,32 @@ func (p pooled) quick(ctx context.Context, dest []any, query string, args ...any
 	return false, nil // the slow form waits for its locks
 }
 
-// start adds a challenge in one statement. If that refuses, a transaction
-// judges again and says why.
+// start adds a challenge, if it can together with others. If that refuses, a
+// transaction judges again and says why.
 func (p pooled) start(ctx context.Context, s *Store, in store.Start) error {
+	m := &member[store.Start]{in: in, now: in.Now, rows: rowsOf(in.Windows)}
+	return p.together.starts.do(ctx, m, func(refused bool) error {
+		if !refused {
+			added, err := p.startOne(ctx, in)
+			if err != nil || added {
+				return err
+			}
+		}
+		return s.units.unit(ctx, false, func(r *runner) error { return r.start(ctx, in) })
+	})
+}
+
+// startOne adds a challenge in a statement of its own.
+func (p pooled) startOne(ctx context.Context, in store.Start) (bool, error) {
 	keys, most, span := windowArgs(in.Windows)
-	args := append([]any{micros(in.Now), keys, most, span}, fromChallenge(in.Challenge).args()...)
+	args := append([]any{micros(in.Now), keys, most, span}, fromStart(in).args()...)
 	query := startSilent
 	if in.Message != nil {
 		query, args = startMessage, append(args, fromMessage(*in.Message).args()...)
 	}
 	var added int
 	_, err := p.quick(ctx, []any{&added}, query, args...)
-	if err != nil || added == 1 {
-		return err
-	}
-	return s.units.unit(ctx, false, func(r *runner) error { return r.start(ctx, in) })
-}
-
-// waitText is when a counter with that many failures is open again; see
-// limit.Throttle.Wait. Shifting the longest wait down instead of the first one
-// up cannot overflow.
-func waitText(failures string) string {
-	n := "(" + failures + " - $5::bigint - 1)"
-	return `CASE WHEN ` + n + ` < 0 OR $6::bigint <= 0 OR $7::bigint <= 0 THEN 0
-		WHEN ` + n + ` > 30 OR $6::bigint > ($7::bigint >> ` + n + `::int) THEN $4::bigint + $7::bigint
-		ELSE $4::bigint + ($6::bigint << ` + n + `::int) END`
-}
-
-// chargeText pays for one evaluation. Parameters: $1 tenant, $2 handle, $3
-// formats, $4 now, $5 free, $6 factor, $7 cap, $8 disable at, $9 live, $10 to
-// $12 windows.
-var chargeText = `WITH c AS (
-		UPDATE challenges AS c SET attempts = attempts + 1
-		WHERE c.handle = $2 AND c.tenant = $1 AND c.status = 'pending' AND c.attempts < c.allowed
-		AND c.expires_at > $4::bigint AND c.format = ANY ($3::text[])
-		AND ($9::bigint <= 0 OR c.counter = '' OR c.delivery = 'none' OR $9::bigint > (
-			SELECT count(*) FROM challenges n
-			WHERE n.counter = c.counter AND n.counter <> '' AND n.created_at >= c.created_at
-			AND (n.created_at > c.created_at OR n.handle > c.handle)
-			AND n.tenant = c.tenant AND n.delivery <> 'none' AND n.status = 'pending'
-			AND n.attempts < n.allowed AND n.expires_at > $4::bigint))
-		AND NOT coalesce((SELECT k.locked_until > $4::bigint OR $8::bigint > 0 AND k.failures >= $8::bigint
-			FROM counters k WHERE k.key = c.counter), false)
-		AND NOT ` + fullText("$10", "$11", "$4") + `
-		RETURNING ` + challengeColumns.list("c.") + `),
-	k AS (
-		INSERT INTO counters AS k (key, failures, locked_until, touched_at)
-		SELECT c.counter, 1, ` + waitText("1") + `, $4::bigint FROM c WHERE c.counter <> ''
-		ON CONFLICT (key) DO UPDATE SET failures = k.failures + 1, touched_at = excluded.touched_at,
-			locked_until = ` + waitText("(k.failures + 1)") + `
-		WHERE k.locked_until <= $4::bigint AND ($8::bigint <= 0 OR k.failures < $8::bigint)
-		RETURNING k.failures, k.locked_until),
-	t AS (` + takeText("$10", "$11", "$12", "$4", ", c") + `)
-	SELECT ` + challengeColumns.list("c.") + ", " + userColumns.optional("u.") + ", " + deviceColumns.optional("d.") + `,
-		coalesce(k.failures, 0), coalesce(k.locked_until, 0),
-		EXISTS (SELECT 1 FROM identifiers i WHERE i.tenant = c.tenant AND i.kind = c.kind
-			AND i.value = c.destination AND i.user_id = u.id AND i.verified_at > 0),
-		CASE WHEN (k.failures IS NULL) = (c.counter = '') AND (SELECT count(*) FROM t) = cardinality($10::text[])
-			THEN 1 ELSE 1 / (c.attempts - c.attempts) END
-	FROM c LEFT JOIN k ON true
-	LEFT JOIN users u ON u.id = c.user_id AND u.tenant = c.tenant
-	LEFT JOIN devices d ON d.id = c.device_id AND d.tenant = c.tenant`
-
-// charge pays in one statement. If that refuses, a transaction judges again
-// and says why; it may also find that there is no reason any more.
-func (p pooled) charge(ctx context.Context, s *Store, in store.Charge, out *store.Charged) error {
-	var c challengeRow
-	var u userRow
-	var d deviceRow
-	var until int64
-	var whole int
-	keys, most, span := windowArgs(in.Windows)
-	t := in.Throttle
-	var got store.Charged
-	dest := append(append(append(c.dest(), u.dest()...), d.dest()...), &got.Counter.Failures, &until, &got.Verified, &whole)
-	paid, err := p.quick(ctx, dest, chargeText, in.Tenant, in.Handle, formats(in.Formats), micros(in.Now),
-		int64(t.Free), t.Factor.Microseconds(), t.Cap.Microseconds(), int64(t.DisableAt), int64(in.Live), keys, most, span)
-	if err != nil {
-		return err
-	}
-	if !paid {
-		return s.judgeAgain(ctx, in, out)
-	}
-	got.Challenge, got.Counter.LockedUntil = c.domain(), moment(until)
-	if u.ID != "" {
-		who := u.domain()
-		got.User = &who
-	}
-	if d.ID != "" {
-		what := d.domain()
-		got.Device = &what
-	}
-	*out = got
-	return nil
-}
-
-// errOpen means that nothing stands in the way of a charge any more.
-var errOpen = errors.New("the charge would be paid")
-
-// judgeAgain says why a charge was refused, by reading alone where possible:
-// most refusals last.
-func (s *Store) judgeAgain(ctx context.Context, in store.Charge, out *store.Charged) error {
-	if _, err := judge(ctx, s.src, in, ""); err != nil {
-		return err
-	}
-	return s.units.unit(ctx, false, func(r *runner) (err error) {
-		*out, err = r.charge(ctx, in)
-		return err
-	})
+	return added == 1, err
 }
 
 var rotateText = `UPDATE sessions s SET generation = s.generation + 1, rotated_at = $3

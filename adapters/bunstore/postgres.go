@@ -139,7 +139,7 @@ func openServer(ctx context.Context, cfg *pgxpool.Config, most int) (*Store, err
 		return nil, err
 	}
 	db := bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
-	hot := pooled{pool, &finisher{}}
+	hot := newPooled(pool)
 	return &Store{
 		db:    db,
 		src:   hot,

@@ -20,7 +20,7 @@ type old struct {
 func oldest(h store.Horizon) []old {
 	return []old{
 		{"challenges", "handle", "expires_at < $1", h.Challenges},
-		{"messages", "id", "(deadline < $1 OR notice = '' AND NOT EXISTS (SELECT 1 FROM challenges c WHERE c.handle = messages.handle))", h.Challenges},
+		{"messages", "handle, id", "(deadline < $1 OR notice = '' AND NOT EXISTS (SELECT 1 FROM challenges c WHERE c.handle = messages.handle))", h.Challenges},
 		{"sessions", "id", "(expires_at < $1 OR revoked_at > 0 AND revoked_at < $1)", h.Sessions},
 		{"sign_ins", "id", "expires_at < $1", h.Sessions},
 		{"counters", "key", "touched_at < $1", h.Counters},

@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
+
+	"github.com/countersign/countersign/ports/store"
 )
 
 // scan reads one row into its destinations.
@@ -146,6 +148,22 @@ func (s *statements) close() error {
 type pooled struct {
 	pool     *pgxpool.Pool
 	finisher *finisher
+	together *together
+}
+
+// together are the steps that go together with others of their kind.
+type together struct {
+	starts  group[store.Start]
+	charges group[charging]
+	settles group[store.Settlement]
+}
+
+func newPooled(pool *pgxpool.Pool) pooled {
+	p := pooled{pool, &finisher{}, &together{}}
+	p.together.starts.together = p.startMany
+	p.together.charges.together = p.chargeMany
+	p.together.settles.together = p.settleMany
+	return p
 }
 
 func (p pooled) each(ctx context.Context, row func(scan) error, query string, args ...any) error {

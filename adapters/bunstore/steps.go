@@ -44,7 +44,7 @@ func (r *runner) start(ctx context.Context, in store.Start) error {
 	if err := r.take(ctx, in.Windows, kept(in.Now)); err != nil {
 		return err
 	}
-	if _, err := r.exec(ctx, challengeAdd, fromChallenge(in.Challenge).args()...); err != nil {
+	if _, err := r.exec(ctx, challengeAdd, fromStart(in).args()...); err != nil {
 		return err
 	}
 	if in.Message == nil {

@@ -82,7 +82,11 @@ func changed(n int64, err, refusal error) error {
 
 // update writes all of a row, found by its key.
 func (t *tx) update(ctx context.Context, row any, tenant string, refusal error) error {
-	res, err := t.r.bun.NewUpdate().Model(row).WherePK().Where("tenant = ?", tenant).Exec(t.with(ctx))
+	return t.updated(ctx, t.r.bun.NewUpdate().Model(row), tenant, refusal)
+}
+
+func (t *tx) updated(ctx context.Context, q *bun.UpdateQuery, tenant string, refusal error) error {
+	res, err := q.WherePK().Where("tenant = ?", tenant).Exec(t.with(ctx))
 	if err != nil {
 		return err
 	}
@@ -98,11 +102,17 @@ func (x challenges) Get(ctx context.Context, tenant, handle string) (challenge.C
 }
 
 func (x challenges) Save(ctx context.Context, c challenge.Challenge) error {
-	return failure("save challenge", x.update(ctx, fromChallenge(c), c.Tenant, challenge.ErrNotFound))
+	row := fromChallenge(c)
+	q := x.r.bun.NewUpdate().Model(row).Value("delivery", keptDelivery, row.Delivery, row.Sends, row.Delivery)
+	return failure("save challenge", x.updated(ctx, q, c.Tenant, challenge.ErrNotFound))
 }
 
 func (x challenges) Queue(ctx context.Context, m store.Message) error {
-	_, err := x.r.bun.NewInsert().Model(fromMessage(m)).Exec(x.with(ctx))
+	ctx = x.with(ctx)
+	_, err := x.r.exec(ctx, messageAdd, fromMessage(m).args()...)
+	if err == nil && m.Notice == nil {
+		_, err = x.r.exec(ctx, queuedText, m.Handle, m.Tenant, m.Number)
+	}
 	return failure("queue message", err)
 }
 
