@@ -24,14 +24,14 @@ func everyPurpose(t *testing.T, c *harness.Client) (access string, all []open) {
 	t.Helper()
 	signed := c.SignIn(anns)
 	device := emailDevice(t, c, signed.Access, ann)
-	asked := c.Challenge(ann, map[string]string{"to": anns}) // a second sign-in, before the second factor is asked for
-	c.AwaitMessages(anns, 2)
 	stepped := func() string { // a fresh proof by the device
 		before := len(c.Messages(ann))
 		id := c.StepUp(signed.Access, device).ID
 		return c.Verify(id, c.AwaitMessages(ann, before+1)[0].Code).Tokens().Access
 	}()
-	c.RequireTwoFactor(stepped)
+	c.RequireTwoFactor(stepped) // which makes worthless whatever was begun before
+	asked := c.Challenge(ann, map[string]string{"to": anns})
+	c.AwaitMessages(anns, 2)
 	waiting := c.Verify(asked.ID, c.Messages(anns)[0].Code).Want(http.StatusOK).Text("pending_token")
 
 	add := func(name, leadsTo, to string, ask func() string) {
