@@ -2,9 +2,12 @@ package challenges
 
 import (
 	"context"
+	"errors"
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/fault"
+	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -27,6 +30,9 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 	var c challenge.Challenge
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		if c, err = tx.Challenges().Get(ctx, tenant, handle); err != nil {
+			return err
+		}
+		if err := awaited(ctx, tx, c); err != nil {
 			return err
 		}
 		if err := c.Resend(now, p.Challenge.ResendAfter); err != nil {
@@ -55,6 +61,26 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 	}
 	s.Courier.Wake()
 	return s.view(c), nil
+}
+
+// awaited refuses with challenge.ErrNotFound the proof of a change that was given
+// up or replaced: it would go out for nothing. What a machine was told that fell
+// into the trap belongs to nobody, and goes on as if it were awaited.
+func awaited(ctx context.Context, tx store.Tx, c challenge.Challenge) error {
+	if c.Purpose != challenge.ChangeIdentifier {
+		return nil
+	}
+	ch, err := tx.Changes().Get(ctx, c.Tenant, c.User, c.Kind)
+	if err == nil && ch.ID == c.Extra.Change {
+		return nil
+	}
+	if _, foreseen := fault.Of(err); err != nil && !foreseen {
+		return err
+	}
+	if _, err := tx.Users().Get(ctx, c.Tenant, c.User); c.Decoy && errors.Is(err, user.ErrNotFound) {
+		return nil
+	}
+	return challenge.ErrNotFound
 }
 
 // again finds the channel for another message.
