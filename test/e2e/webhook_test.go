@@ -38,6 +38,16 @@ type told struct {
 	body     string
 }
 
+// initial is whether an address was confirmed for the first time.
+func (w told) initial(t *testing.T) string {
+	t.Helper()
+	var b struct{ Data struct{ Initial string } }
+	if err := json.Unmarshal([]byte(w.body), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Data.Initial
+}
+
 func newHook(t *testing.T) *hook {
 	t.Helper()
 	h := &hook{t: t, address: harness.FreeAddress(t)}
