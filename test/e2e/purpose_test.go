@@ -56,7 +56,11 @@ func everyPurpose(t *testing.T, c *harness.Client) (access string, all []open) {
 	add("enroll", "device_confirmed", bob, func() string {
 		return c.As(stepped).Post("/v1/me/devices", map[string]string{"channel": "email", "to": bob}).Want(http.StatusCreated).Text("challenge.id")
 	})
-	return stepped, all
+	before := len(c.Messages(ann))
+	a := c.As(stepped).Post("/v1/me/identifiers", map[string]string{"kind": "email", "value": "ann.new@example.com"}).Want(http.StatusAccepted)
+	fresh, current := c.AwaitMessages("ann.new@example.com", 1)[0].Code, c.AwaitMessages(ann, before+1)[0].Code
+	first, second := open{"change_identifier (new)", a.Text("challenges.0.id"), fresh, "identifier_pending"}, open{"change_identifier (current)", a.Text("challenges.1.id"), current, "identifier_changed"}
+	return stepped, append(all, first, second)
 }
 
 // emailDevice binds an e-mail address as a device.

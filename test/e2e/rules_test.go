@@ -43,6 +43,15 @@ func TestS115BlockAndAllowLists(t *testing.T) {
 			said[blocked(t, "a code to "+to, c.Post("/v1/challenges", map[string]string{"to": to}))] = true
 			said[blocked(t, "a reset for "+to, c.Post("/v1/password-resets", map[string]string{"identifier": to}))] = true
 		}
+		for what, f := range map[string]form{
+			"a mailbox at sign-up": {"email": "eve@mailinator.com"}, "a phone at sign-up": {"email": bob, "phone": "+447400912345"},
+			"a name at sign-up": {"email": bob, "username": "the_admin"},
+		} {
+			said[blocked(t, what, signUp(c, f))] = true
+		}
+		for kind, value := range map[string]string{"email": "eve@mailinator.com", "phone": "+447400912345", "username": "admins"} {
+			said[blocked(t, "another "+kind, c.As(who.Access).Post("/v1/me/identifiers", map[string]string{"kind": kind, "value": value}))] = true
+		}
 		said[blocked(t, "a mailbox as a device", c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "email", "to": "eve@mailinator.com"}))] = true
 		said[blocked(t, "a phone as a device", c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "sms", "to": "+447400912345"}))] = true
 		c.Post("/v1/challenges", map[string]string{"to": "+19005550123"}).Want(http.StatusUnprocessableEntity) // no mobile number at all
@@ -72,6 +81,12 @@ func TestS115AHoneypotAnswersAndCreatesNothing(t *testing.T) {
 			machine.Verify(trapped.Text("id"), "123456").WantCode(http.StatusUnprocessableEntity, "invalid_code")
 		}
 		unsent(t, person, eve, 0)
+		again := from(c, "198.51.100.67")
+		a, b := signUp(person, form{"email": "carl@example.com", "website": ""}).Want(http.StatusCreated), signUp(again, form{"email": eve, "website": "x"}).Want(http.StatusCreated)
+		if x, y := members(a), members(b); x != y {
+			t.Errorf("a person who signs up is answered %s, a machine %s", x, y)
+		}
+		blocked(t, "the other machine afterwards", signUp(again, form{"email": bob}))
 		blocked(t, "the machine afterwards", machine.Post("/v1/challenges", map[string]string{"to": ann}))
 		person.SignIn(ann)
 		for _, user := range column(t, database(t, s.Options.Store), "SELECT value FROM identifiers") {
