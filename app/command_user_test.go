@@ -36,7 +36,7 @@ func inside(t *testing.T, url string, work func(ctx context.Context, tx store.Tx
 // household is a house with somebody in it.
 func household(t *testing.T) (file, url string) {
 	t.Helper()
-	file, url = house(t, "tenants: [{ slug: t2 }]\nchannels: { email: { use: dev_email } }\n")
+	file, url = house(t, "tenants: [{ slug: t2 }]\nchannels: { email: { use: dev_email }, totp: { use: totp } }\n")
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	u := user.User{ID: adaID, Tenant: tenant.Default, Status: user.Active, FirstName: "Ada\x1b[2J", TwoFactor: true, CreatedAt: now}
 	inside(t, url, func(ctx context.Context, tx store.Tx) error {

@@ -46,6 +46,26 @@ type device struct {
 	Step   int64  `json:"step"`   // the last step that was used; only later ones count
 }
 
+// Secrets that come from elsewhere may be shorter than ours, but not so short that
+// they could be guessed: 80 bits is what many apps were set up with.
+const (
+	leastImported = 10
+	mostImported  = 64
+)
+
+// Import takes the secret of an app that was set up elsewhere, with the same
+// number of digits, hash and period.
+func (a app) Import(secret []byte) (channel.Credential, error) {
+	if len(secret) < leastImported || len(secret) > mostImported {
+		return nil, fmt.Errorf("a secret has %d to %d bytes, not %d", leastImported, mostImported, len(secret))
+	}
+	credential, err := json.Marshal(device{Secret: base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)})
+	if err != nil {
+		return nil, fmt.Errorf("keep the secret: %w", err)
+	}
+	return credential, nil
+}
+
 // Begin shows a new secret while enrolling, and otherwise just asks.
 func (a app) Begin(ctx context.Context, c channel.Challenge) (channel.Opening, error) {
 	if err := ctx.Err(); err != nil {

@@ -60,6 +60,14 @@ type Counter interface {
 	Remaining(cred Credential) int
 }
 
+// Importer is implemented by channels whose devices may come from another system
+// with the secret that they share with their owner: authenticator apps.
+type Importer interface {
+	// Import makes the credential of a device from its secret, which it refuses
+	// if it is too short to be one. Its errors never hold the secret.
+	Import(secret []byte) (Credential, error)
+}
+
 // Inbound is an HTTP request without HTTP.
 type Inbound struct {
 	Method string
