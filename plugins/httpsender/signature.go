@@ -1,0 +1,255 @@
+package httpsender
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's signatures are HMAC-SHA1, which still holds
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	errUnsigned = errors.New("the signature does not hold")
+	errStale    = errors.New("the signature is not fresh")
+)
+
+// verifier checks reports in the recipe's way. It is nil if the recipe has none,
+// or the params that it needs are not set.
+func (s *sender) verifier() (func(report) error, error) {
+	if s.recipe.Receipts == nil {
+		return nil, nil
+	}
+	g := s.recipe.Receipts.Signature
+	check, err := s.scheme(g)
+	if _, unset := errors.AsType[missingError](err); unset || absent(err) {
+		return nil, nil
+	}
+	if err != nil || g.Fresh == nil {
+		return check, err
+	}
+	return func(r report) error {
+		if err := check(r); err != nil {
+			return err
+		}
+		return s.fresh(*g.Fresh, r)
+	}, nil
+}
+
+func (s *sender) scheme(g signature) (func(report) error, error) {
+	switch {
+	case g.Basic != nil:
+		return s.basic(*g.Basic)
+	case g.HMAC != nil:
+		return s.hmac(*g.HMAC)
+	case g.ECDSA != nil:
+		return s.keyed(*g.ECDSA, func(key any, over, sig []byte) bool {
+			k, ok := key.(*ecdsa.PublicKey)
+			sum := sha256.Sum256(over)
+			return ok && ecdsa.VerifyASN1(k, sum[:], sig)
+		})
+	case g.Ed25519 != nil:
+		return s.keyed(*g.Ed25519, func(key any, over, sig []byte) bool {
+			k, ok := key.(ed25519.PublicKey)
+			return ok && ed25519.Verify(k, over, sig)
+		})
+	default:
+		return s.jwt(*g.JWT)
+	}
+}
+
+// parts is the scope of a report's parts.
+func (s *sender) parts(r report) scope {
+	return scope{value: func(name string) (string, error) {
+		switch kind, rest, _ := strings.Cut(name, "."); kind {
+		case "body":
+			return string(r.Body), nil
+		case "url":
+			return s.cfg.ReceiptsURL, nil
+		case "form":
+			return r.sorted(), nil
+		case "header":
+			return r.one(rest), nil
+		default:
+			return word(r.fields, rest), nil
+		}
+	}}
+}
+
+// sorted is a form's keys and values, one behind the other, in the order of keys.
+func (r report) sorted() string {
+	all, _ := r.fields.(map[string]any)
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		v, _ := all[key].(string)
+		b.WriteString(key + v)
+	}
+	return b.String()
+}
+
+func (s *sender) basic(g basic) (func(report) error, error) {
+	user, err := g.Username.fill(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	password, err := g.Password.fill(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	return func(r report) error {
+		u, p, ok := r.authorization()
+		if same := subtle.ConstantTimeCompare([]byte(u), []byte(user)) & subtle.ConstantTimeCompare([]byte(p), []byte(password)); !ok || same != 1 {
+			return errUnsigned
+		}
+		return nil
+	}, nil
+}
+
+func (s *sender) hmac(g mac) (func(report) error, error) {
+	text, err := g.Key.fill(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	key := []byte(text)
+	if g.KeyEncoding == "whsec" { // https://www.standardwebhooks.com
+		if key, err = base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_")); err != nil || len(key) < 16 {
+			return nil, errors.New("what signs the reports is not whsec_<base64>")
+		}
+	}
+	algorithm := map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New}[g.Hash]
+	return func(r report) error {
+		over, err := g.Over.fill(s.parts(r))
+		if err != nil {
+			return errUnsigned
+		}
+		value, err := g.Value.fill(s.parts(r))
+		if err != nil {
+			return errUnsigned
+		}
+		h := hmac.New(algorithm, key)
+		h.Write([]byte(over))
+		for _, one := range strings.FieldsFunc(value, func(r rune) bool { return r == ' ' }) {
+			if given, ok := strings.CutPrefix(one, g.Prefix); ok && hmac.Equal(unpack(g.Encoding, given), h.Sum(nil)) {
+				return nil
+			}
+		}
+		return errUnsigned
+	}, nil
+}
+
+// unpack decodes a signature; nil, which equals none, if it is not well-formed.
+func unpack(encoding, text string) []byte {
+	decode := base64.StdEncoding.DecodeString
+	if encoding == "hex" {
+		decode = hex.DecodeString
+	}
+	raw, err := decode(text)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// keyed checks with a public key: SubjectPublicKeyInfo in base64, as dashboards
+// show it, or in PEM.
+func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (func(report) error, error) {
+	text, err := g.Key.fill(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, errors.New("the key that signs the reports is not base64")
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, errors.New("the key that signs the reports is no public key")
+	}
+	return func(r report) error {
+		over, err := g.Over.fill(s.parts(r))
+		if err != nil {
+			return errUnsigned
+		}
+		value, err := g.Value.fill(s.parts(r))
+		if err != nil || !holds(key, []byte(over), unpack("base64", value)) {
+			return errUnsigned
+		}
+		return nil
+	}, nil
+}
+
+// jwt checks a token whose payload_hash is the body's SHA-256 (RFC 7515, HS256).
+func (s *sender) jwt(g jwtHS256) (func(report) error, error) {
+	key, err := g.Key.fill(s.settings())
+	if err != nil {
+		return nil, err
+	}
+	return func(r report) error {
+		bearer, ok := strings.CutPrefix(r.one("Authorization"), "Bearer ")
+		parts := strings.Split(bearer, ".")
+		if !ok || len(parts) != 3 {
+			return errUnsigned
+		}
+		given, err := base64.RawURLEncoding.DecodeString(parts[2])
+		if err != nil || !hmac.Equal(given, mac256([]byte(key), parts[0]+"."+parts[1])) {
+			return errUnsigned
+		}
+		return s.claims(parts, r.Body)
+	}, nil
+}
+
+// leeway is how far clocks may be apart.
+const leeway = 5 * time.Minute
+
+func (s *sender) claims(parts []string, body []byte) error {
+	var head struct {
+		Alg string `json:"alg"`
+	}
+	var claims struct {
+		Iat  int64  `json:"iat"`
+		Hash string `json:"payload_hash"`
+	}
+	for i, into := range []any{&head, &claims} {
+		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil || json.Unmarshal(raw, into) != nil {
+			return errUnsigned
+		}
+	}
+	sum := sha256.Sum256(body)
+	if head.Alg != "HS256" || subtle.ConstantTimeCompare([]byte(strings.ToLower(claims.Hash)), []byte(hex.EncodeToString(sum[:]))) != 1 {
+		return errUnsigned
+	}
+	return s.recent(claims.Iat, leeway)
+}
+
+// fresh refuses what was signed too long ago, or will be.
+func (s *sender) fresh(g fresh, r report) error {
+	text, err := g.Value.fill(s.parts(r))
+	if err != nil {
+		return errStale
+	}
+	at, err := strconv.ParseInt(text, 10, 48)
+	if err != nil {
+		return fmt.Errorf("%w: no time", errStale)
+	}
+	return s.recent(at, g.Within)
+}
+
+func (s *sender) recent(at int64, within time.Duration) error {
+	if d := s.env.Now().Sub(time.Unix(at, 0)); d > within || d < -within {
+		return errStale
+	}
+	return nil
+}
