@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -118,8 +119,12 @@ func (s *Service) aimDevice(p challenge.Purpose, account user.Account, d store.D
 		return aim{}, err
 	}
 	a := aim{purpose: p, via: via, account: account, device: &d}
-	if d.Address != "" {
-		a.to = contact.Contact{Kind: contact.Kind(via.Address), Value: d.Address}
+	address := d.Address
+	if via.Address == channel.Account {
+		address = d.Ref // learnt while enrolling
+	}
+	if address != "" {
+		a.to = contact.Contact{Kind: contact.Kind(via.Address), Value: address}
 		a.shown = a.to.Mask()
 	}
 	return a, nil

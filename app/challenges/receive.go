@@ -66,6 +66,10 @@ func (s *Service) Receive(ctx context.Context, in Inbound) (Received, error) {
 	switch {
 	case errors.Is(err, channel.ErrForged):
 		return Received{}, ErrForged
+	case errors.Is(err, channel.ErrIrrelevant) && !in.Browser:
+		return Received{}, nil
+	case errors.Is(err, channel.ErrIrrelevant):
+		return Received{}, challenge.ErrNotFound
 	case err != nil:
 		return Received{}, s.trouble(via.ID, err)
 	}

@@ -23,6 +23,11 @@ var (
 
 	// ErrForged means an inbound request was not sent by who it claims.
 	ErrForged = errors.New("callback not authentic")
+
+	// ErrIrrelevant means that an inbound request is authentic and answers no
+	// challenge: small talk with a bot. The messenger is thanked all the same, or
+	// it would bring it again and again.
+	ErrIrrelevant = errors.New("callback answers nothing")
 )
 
 // ThrottledError means the provider asks us to come back later.

@@ -33,8 +33,8 @@ type Describer interface {
 // else: an identity provider's redirect, a bot update, a phone that approves.
 type Callback interface {
 	// Receive reads an inbound request and says which challenge it answers.
-	// It authenticates the messenger, with ErrForged if it cannot, but judges
-	// nothing: Verify does that. The handle is never empty without an error.
+	// It authenticates the messenger, with ErrForged if it cannot and with
+	// ErrIrrelevant if nothing is answered, but judges nothing: Verify does that. The handle is never empty without an error.
 	Receive(ctx context.Context, in Inbound) (handle string, r Response, err error)
 }
 

@@ -20,6 +20,7 @@ func (s Suite) secrecy(t T) {
 	enrolment, o := r.begin(t, r.challenge(channel.Enroll, nil))
 	proof := r.Respond(t, enrolment)
 	enrolled := r.verify(t, enrolment.Challenge, o.State, proof)
+	r.ref = enrolled.Ref
 	sc, opening, resp := r.authenticate(t, enrolled.Credential)
 	v := r.verify(t, sc.Challenge, opening.State, resp)
 	_, _ = r.ch.Verify(t.Context(), sc.Challenge, opening.State, channel.Response{Code: "WRONG1"})
