@@ -13,7 +13,7 @@ import (
 func (p Policy) Validate() error {
 	return errors.Join(
 		twice("sign_up.required", p.SignUp.Required), twice("identity.fields", p.Identity.Fields), twice("identity.profile", p.Identity.Profile),
-		p.checkRequired(), p.checkPassword(),
+		p.checkRequired(), p.checkPassword(), p.checkDefer(),
 	)
 }
 
@@ -40,6 +40,18 @@ func (p Policy) checkRequired() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkDefer reports sign-ups that lead to accounts which nobody could find again.
+func (p Policy) checkDefer() error {
+	byName := p.Password.Enabled && slices.Contains(p.Identity.Fields, "username")
+	if !p.SignUp.Allowed || !p.Identity.Defer || p.Identity.AutoSend || byName {
+		return nil
+	}
+	return configfile.Problem{
+		Path: "identity.defer", Text: "leaves nothing by which somebody who signs up could sign in: no code goes out, and there are no user names with passwords",
+		Hint: "Set identity.auto_send, or have user names and passwords.",
+	}
 }
 
 // checkPassword reports passwords that could never be used.

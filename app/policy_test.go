@@ -114,6 +114,7 @@ func TestDecisionsThatContradictEachOtherAreRefused(t *testing.T) {
 	reports(t, "policy: { identity: { fields: [] } }", "policy.password.enabled: needs something that people are found by")
 	reports(t, "policy: { identity: { fields: [email, email], profile: [first_name, first_name] } }",
 		`policy.identity.fields[1]: "email" is named twice`, `policy.identity.profile[1]: "first_name" is named twice`)
+	reports(t, "policy: { identity: { fields: [email], defer: true } }", "policy.identity.defer: leaves nothing by which somebody who signs up could sign in")
 	reports(t, "policy: { rules: { honeypot_field: email } }", "policy.rules.honeypot_field: is a field that people fill in")
 	reports(t, "policy: { password: { min_length: 7, breached: always } }",
 		"policy.password.min_length: must be at least 8", `policy.password.breached: expected one of off, refuse_common, got "always"`)
