@@ -250,3 +250,21 @@ func TestARememberedBrowserIsNotAskedTwice(t *testing.T) {
 		t.Errorf("a month later it gets %s", in.raw)
 	}
 }
+
+func TestALinkFindsItsTenant(t *testing.T) {
+	r := newRig(t)
+	r.seed("closed", "ada@example.com")
+	ask := r.want(r.do("POST", "/v1/challenges", `{"to":"ada@example.com"}`, "Countersign-Tenant: closed"), 202)
+	link := strings.TrimPrefix(r.post.sent[ask.text("id")].link, publicURL)
+	cookie, _, _ := strings.Cut(ask.header.Get("Set-Cookie"), ";")
+	if page := r.follow("GET", link, "Cookie: "+cookie); page.status != 200 || !strings.Contains(string(page.raw), "<button") {
+		t.Errorf("where all tenants are reached it gives %d %s", page.status, page.raw)
+	}
+	plain := r.want(r.do("POST", "/v1/challenges", `{"to":"bob@example.com"}`), 202)
+	other := strings.TrimPrefix(r.post.sent[plain.text("id")].link, publicURL)
+	r.want(r.do("GET", other, "", "Host: closed.example.com"), 404, "challenge_not_found")
+	got := r.want(r.do("POST", link, "", "Accept: application/json", "Cookie: "+cookie, "Host: closed.example.com"), 200)
+	if got.text("status") != "signed_in" || claims(t, got.text("access_token"))["tid"] != "closed" {
+		t.Errorf("got %s", got.raw)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/store"
@@ -92,17 +93,18 @@ func (s *Service) about(ctx context.Context, c challenge.Challenge) (store.Charg
 
 // link finds the challenge of a link, and says what is the matter with it. A
 // link that was tampered with leads nowhere, and nobody pays for it: its MAC
-// has more bits than anybody can guess.
-func (s *Service) link(ctx context.Context, tenant, text string) (challenge.Challenge, error) {
-	handle, mac, ok := linkHandle(text)
-	if !ok {
+// has more bits than anybody can guess. It works where all tenants are reached,
+// and at the tenant's own address, but not at another's.
+func (s *Service) link(ctx context.Context, at, text string) (challenge.Challenge, error) {
+	t, ok := readLink(text)
+	if !ok || !s.Tenants.Has(t.tenant) || at != t.tenant && at != tenant.Default {
 		return challenge.Challenge{}, challenge.ErrNotFound
 	}
-	c, err := s.Store.Challenge(ctx, tenant, handle, s.Tenants.Policy(tenant).Challenge.Live)
+	c, err := s.Store.Challenge(ctx, t.tenant, t.handle, s.Tenants.Policy(t.tenant).Challenge.Live)
 	if err != nil {
 		return c, err
 	}
-	if !s.Links.matches(c, mac) {
+	if !s.Links.matches(c, t.mac) {
 		return challenge.Challenge{}, challenge.ErrNotFound
 	}
 	switch c.At(s.Clock.Now()) {
@@ -129,7 +131,7 @@ func (s *Service) answerLink(ctx context.Context, in AnswerInput) (Outcome, erro
 	if err != nil {
 		return Outcome{}, err
 	}
-	if c.Handle != in.Handle {
+	if c.Handle != in.Handle || c.Tenant != in.Tenant {
 		return Outcome{}, challenge.ErrNotFound
 	}
 	return s.settleFree(ctx, in, c, channel.Verdict{Outcome: channel.Verified}, false)
@@ -143,8 +145,8 @@ type Opened struct {
 }
 
 // OpenLink looks at a link. It changes nothing: mail scanners open links too.
-func (s *Service) OpenLink(ctx context.Context, tenant, text, secret string) (Opened, error) {
-	c, err := s.link(ctx, tenant, text)
+func (s *Service) OpenLink(ctx context.Context, at, text, secret string) (Opened, error) {
+	c, err := s.link(ctx, at, text)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -153,8 +155,8 @@ func (s *Service) OpenLink(ctx context.Context, tenant, text, secret string) (Op
 
 // FollowLink answers the challenge of a link in the browser that asked, and says
 // where that browser goes next. Whoever asked collects what follows.
-func (s *Service) FollowLink(ctx context.Context, tenant, text, secret string) (Opened, error) {
-	c, err := s.link(ctx, tenant, text)
+func (s *Service) FollowLink(ctx context.Context, at, text, secret string) (Opened, error) {
+	c, err := s.link(ctx, at, text)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -177,6 +179,7 @@ func (s *Service) SettleLink(ctx context.Context, in AnswerInput, secret string)
 	if !asked(c, secret) {
 		return Outcome{}, Opened{}, challenge.ErrElsewhere
 	}
+	in.Tenant = c.Tenant
 	out, err := s.settleFree(ctx, in, c, channel.Verdict{Outcome: channel.Verified}, false)
 	return out, Opened{Destination: c.Shown, ReturnTo: c.Extra.ReturnTo, Mine: true}, err
 }

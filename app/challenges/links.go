@@ -8,6 +8,7 @@ import (
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/ports/seal"
 )
 
@@ -18,7 +19,9 @@ const LinkPath = "/l/"
 // tokens follow from the challenge and are stored nowhere. A token names its
 // challenge, so nobody has to look for it:
 //
-//	base64url( handle (16) ‖ MAC (32) )
+//	base64url( handle (16) ‖ MAC (32) ‖ tenant, unless it is the default one )
+//
+// All tenants' links lead to one address, so the token says whose it is.
 //
 // It is safe for concurrent use.
 type Links struct {
@@ -30,6 +33,7 @@ type Links struct {
 const (
 	handleBytes = 16
 	linkBytes   = handleBytes + len(seal.Sum{})
+	maxSlug     = 40 // bytes of a tenant's name
 )
 
 // Of is the link of a challenge. It reports false if its message has none: links
@@ -53,7 +57,11 @@ func (l Links) token(c challenge.Challenge) (string, bool) {
 		return "", false
 	}
 	sum, ok := l.sum(c)
-	return base64.RawURLEncoding.EncodeToString(slices.Concat(handle, sum[:])), ok
+	owner := c.Tenant
+	if owner == tenant.Default {
+		owner = ""
+	}
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(handle, sum[:], []byte(owner))), ok
 }
 
 func (l Links) sum(c challenge.Challenge) (seal.Sum, bool) {
@@ -61,17 +69,23 @@ func (l Links) sum(c challenge.Challenge) (seal.Sum, bool) {
 	return sum, err == nil
 }
 
-// linkHandle is the handle that a token names, and the rest of the token. It
-// reports false for what is no token of a link.
-func linkHandle(token string) (handle string, mac seal.Sum, ok bool) {
-	if len(token) != base64.RawURLEncoding.EncodedLen(linkBytes) || strings.ContainsAny(token, "\r\n") {
-		return "", mac, false
+// linkToken is what a token says of itself.
+type linkToken struct {
+	tenant, handle string
+	mac            seal.Sum
+}
+
+// readLink reads a token. It reports false for what is no token of a link.
+func readLink(text string) (t linkToken, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) < linkBytes || len(raw) > linkBytes+maxSlug || strings.ContainsAny(text, "\r\n") {
+		return t, false
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
-		return "", mac, false
+	t.handle, t.mac = base64.RawURLEncoding.EncodeToString(raw[:handleBytes]), seal.Sum(raw[handleBytes:linkBytes])
+	if t.tenant = string(raw[linkBytes:]); t.tenant == "" {
+		t.tenant = tenant.Default
 	}
-	return base64.RawURLEncoding.EncodeToString(raw[:handleBytes]), seal.Sum(raw[handleBytes:]), true
+	return t, true
 }
 
 // matches reports, in constant time, whether a MAC is the challenge's.
