@@ -24,7 +24,6 @@ type Config struct {
 	Endpoint     string            `json:"endpoint" doc:"Where the provider is, in place of what the recipe says: another region, or a gateway of your own. https://host, with a path if need be."`
 	Params       map[string]string `json:"params" doc:"What the recipe asks for, by name."`
 	Secrets      map[string]Hidden `json:"secrets" doc:"What the recipe asks for that is secret, by name."`
-	ReceiptsURL  string            `json:"receipts_url" doc:"Public address of this channel's receipts, https://login.example.com/receipts/name. Providers that are told with each message where to report get it; without it they report nothing, or where you told them to."`
 	Timeout      time.Duration     `json:"timeout" doc:"How long one message may take." min:"1s" max:"1m"`
 	AllowPrivate bool              `json:"allow_private" doc:"Whether the provider may be at a private address, and be spoken to without TLS."`
 }
@@ -49,9 +48,6 @@ func (c Config) Validate() error {
 		if _, err := checkEndpoint(c.Endpoint, c.AllowPrivate); err != nil {
 			errs = append(errs, fmt.Errorf("endpoint: %w", err))
 		}
-	}
-	if u, err := url.Parse(c.ReceiptsURL); c.ReceiptsURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !plain(c.ReceiptsURL)) {
-		errs = append(errs, errors.New("receipts_url: is not a web address"))
 	}
 	return errors.Join(errs...)
 }

@@ -83,7 +83,7 @@ func (s *sender) settings() scope {
 func (s *sender) message(m channel.Message) scope {
 	values := map[string]string{
 		"to": m.To, "text": m.Text, "html": m.HTML, "subject": m.Subject, "code": m.Code, "link": m.Link,
-		"locale": m.Locale, "key": m.Key, "brand": s.env.Brand, "receipts_url": s.cfg.ReceiptsURL,
+		"locale": m.Locale, "key": m.Key, "brand": s.env.Brand, "receipts_url": s.env.Receipts,
 	}
 	return scope{value: func(name string) (string, error) {
 		if v, ok := values[name]; ok {

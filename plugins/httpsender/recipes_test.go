@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,6 +68,10 @@ func TestAnswersAreSorted(t *testing.T) {
 		ch := opened(t, f.config(t, f.serve(t)))
 		if got, err := send(t, ch, message(f.address(t))); err != nil || got.ID != f.Accepts.ID {
 			t.Errorf("%s: %q, %v, %q", name, got.ID, err, f.complaints())
+		}
+		uri, _, raw := f.newest()
+		if sent, err := url.QueryUnescape(uri + string(raw)); err != nil || !strings.Contains(sent, strings.TrimPrefix(f.address(t), "+")) || !strings.Contains(sent, "482915") {
+			t.Errorf("%s: the address or the code is not in %s", name, sent)
 		}
 		for _, a := range f.Answers {
 			f.say(&a)
@@ -162,13 +167,15 @@ func TestWhatIsOptionalIsLeftOut(t *testing.T) {
 			t.Errorf("%s: %s is there without HTML: %s", name, field, problems)
 		}
 	}
-	for _, name := range []string{"plivo", "sinch", "infobip", "twilio_voice", "vonage_voice"} {
+	for name, field := range map[string]string{"plivo": "url", "twilio_voice": "StatusCallback", "vonage_voice": "event_url"} {
 		f := theFake(t, name)
-		f.Receipts = ""
-		_, _ = send(t, opened(t, f.config(t, f.serve(t))), message("+447700900123"))
-		_, _, raw := f.newest()
-		if strings.Contains(string(raw), "[]") || strings.Contains(string(raw), "{}") || strings.Contains(string(raw), "allback_url") || len(f.complaints()) != 1 {
-			t.Errorf("%s: %s, %q", name, raw, f.complaints())
+		config := f.config(t, f.serve(t))
+		for _, receipts := range []string{reportURL, ""} {
+			_, err := send(t, openedAt(t, config, receipts), message("+447700900123"))
+			_, _, raw := f.newest()
+			if there := strings.Contains(string(raw), field); err != nil || there != (receipts != "") {
+				t.Errorf("%s, %q: %s, %v", name, receipts, raw, err)
+			}
 		}
 	}
 }
@@ -207,7 +214,6 @@ func TestConfigurationsAreExplained(t *testing.T) {
 		`{"recipe":"sendgrid","endpoint":"https://user:hush@api.example.com"}`:                                                                                         "holds more than a host",
 		`{"recipe":"sendgrid","endpoint":"https://[::1]"}`:                                                                                                             "private",
 		`{"recipe":"sendgrid","endpoint":"ftp://x"}`:                                                                                                                   "not a web address",
-		`{"recipe":"sendgrid","receipts_url":"hush"}`:                                                                                                                  "receipts_url",
 		`{"recipe":"sendgrid","timeout":"10m"}`:                                                                                                                        "timeout",
 		`{"recipe":"ses","params":{"access_key_id":"hush"}}`:                                                                                                           "params.access_key_id: does not look like",
 		`{"recipe":"vonage_voice","params":{"application_id":"00000000-0000-4000-8000-000000000001","from":"15005550006"},"secrets":{"private_key":{"value":"hush"}}}`: "private_key.value: is not PEM",

@@ -75,7 +75,7 @@ func sum(algorithm func() hash.Hash, key, text string) []byte {
 // signed is a report as its provider sends it, signed at a time.
 func (f *fake) signed(t *testing.T, r told, at time.Time) channel.Inbound {
 	t.Helper()
-	in := channel.Inbound{Method: "POST", Header: map[string][]string{}, Query: url.Values{}, Body: []byte(r.Body)}
+	in := channel.Inbound{Method: "POST", URL: reportURL, Header: map[string][]string{}, Query: url.Values{}, Body: []byte(r.Body)}
 	form := url.Values{}
 	for key, v := range r.Form {
 		form.Set(key, v)
@@ -109,9 +109,9 @@ func (f *fake) signed(t *testing.T, r told, at time.Time) channel.Inbound {
 		head("Svix-Signature", "v1,b2xkIGtleQ== v1,"+sig)
 	case "plivo":
 		head("X-Plivo-Signature-V2-Nonce", "12345678901234567890")
-		head("X-Plivo-Signature-V2", base64.StdEncoding.EncodeToString(sum(sha256.New, f.Secrets["auth_token"], f.Receipts+"12345678901234567890")))
+		head("X-Plivo-Signature-V2", base64.StdEncoding.EncodeToString(sum(sha256.New, f.Secrets["auth_token"], reportURL+"12345678901234567890")))
 	case "twilio_voice":
-		over := f.Receipts
+		over := reportURL
 		for _, key := range slices.Sorted(maps.Keys(r.Form)) {
 			over += key + r.Form[key]
 		}

@@ -71,13 +71,13 @@ func (s *sender) scheme(g signature) (func(report) error, error) {
 }
 
 // parts is the scope of a report's parts.
-func (s *sender) parts(r report) scope {
+func parts(r report) scope {
 	return scope{value: func(name string) (string, error) {
 		switch kind, rest, _ := strings.Cut(name, "."); kind {
 		case "body":
 			return string(r.Body), nil
 		case "url":
-			return s.cfg.ReceiptsURL, nil
+			return r.URL, nil
 		case "form":
 			return r.sorted(), nil
 		case "header":
@@ -130,11 +130,11 @@ func (s *sender) hmac(g mac) (func(report) error, error) {
 	}
 	algorithm := map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New}[g.Hash]
 	return func(r report) error {
-		over, err := g.Over.fill(s.parts(r))
+		over, err := g.Over.fill(parts(r))
 		if err != nil {
 			return errUnsigned
 		}
-		value, err := g.Value.fill(s.parts(r))
+		value, err := g.Value.fill(parts(r))
 		if err != nil {
 			return errUnsigned
 		}
@@ -178,11 +178,11 @@ func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (fun
 		return nil, errors.New("the key that signs the reports is no public key")
 	}
 	return func(r report) error {
-		over, err := g.Over.fill(s.parts(r))
+		over, err := g.Over.fill(parts(r))
 		if err != nil {
 			return errUnsigned
 		}
-		value, err := g.Value.fill(s.parts(r))
+		value, err := g.Value.fill(parts(r))
 		if err != nil || !holds(key, []byte(over), unpack("base64", value)) {
 			return errUnsigned
 		}
@@ -236,7 +236,7 @@ func (s *sender) claims(parts []string, body []byte) error {
 
 // fresh refuses what was signed too long ago, or will be.
 func (s *sender) fresh(g fresh, r report) error {
-	text, err := g.Value.fill(s.parts(r))
+	text, err := g.Value.fill(parts(r))
 	if err != nil {
 		return errStale
 	}
