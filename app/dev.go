@@ -49,9 +49,20 @@ func (d *dev) catalog(c *channels.Catalog) (*channels.Catalog, error) {
 	for i, p := range plugins {
 		if sends(p) {
 			plugins[i] = devinbox.StandIn(d.inbox, p.Descriptor)
+			continue
 		}
+		plugins[i] = p.Wrap(d.described)
 	}
 	return channels.NewCatalog(append(plugins, devinbox.Plugins(d.inbox)...))
+}
+
+// described diverts a channel that sends because its configuration says so.
+func (d *dev) described(ch channel.Channel, env channel.Env) channel.Channel {
+	_, sending := channel.As[channel.Sender](ch)
+	if _, ok := channel.As[channel.Describer](ch); !ok || !sending {
+		return ch
+	}
+	return devinbox.Divert(d.inbox, ch, env)
 }
 
 // divert leaves out the configuration of what is diverted: carriers' passwords

@@ -165,6 +165,39 @@ func TestSendersGetTheirBookkeepingFromThePort(t *testing.T) {
 	}
 }
 
+// hushed is a courier that delivers nothing.
+type hushed struct{ channel.Channel }
+
+func (h hushed) Unwrap() any { return h.Channel }
+func (hushed) Send(context.Context, channel.Message) (channel.Receipt, error) {
+	return channel.Receipt{ID: "hushed"}, nil
+}
+
+func TestPluginsCanBeWrapped(t *testing.T) {
+	var closed bool
+	var instance string
+	p := courierPlugin(&closed).Wrap(func(ch channel.Channel, env channel.Env) channel.Channel {
+		instance = env.Instance
+		return hushed{ch}
+	})
+	ch, err := p.Open(t.Context(), func(any) error { return nil }, channel.Env{Instance: "mine", Codes: fixed{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := channel.As[channel.Sender](ch)
+	got, err := s.Send(t.Context(), channel.Message{})
+	c, ok := channel.As[channel.Closer](ch)
+	if err != nil || got.ID != "hushed" || instance != "mine" || p.Type != "courier" || !ok || c.Close(t.Context()) != nil || !closed {
+		t.Errorf("%v, %v, %q, %v", got, err, instance, closed)
+	}
+	if _, err := p.Open(t.Context(), func(any) error { return context.Canceled }, channel.Env{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, err := (channel.Plugin{}).Wrap(nil).Open(t.Context(), nil, channel.Env{}); err == nil {
+		t.Error("a plugin that was not made with Define opened")
+	}
+}
+
 func TestOpeningNamesTheInstanceAndTheProblem(t *testing.T) {
 	empty := func(into any) error { into.(*config).Name = ""; return nil }
 	_, err := courierPlugin(nil).Open(t.Context(), empty, channel.Env{Instance: "sms_backup"})

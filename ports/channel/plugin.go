@@ -154,6 +154,23 @@ func (p Plugin) Open(ctx context.Context, decode Decode, env Env) (Channel, erro
 	return ch, nil
 }
 
+// Wrap is the plugin with everything that it opens put through f, which gets the
+// channel and what the host lent to it.
+func (p Plugin) Wrap(f func(Channel, Env) Channel) Plugin {
+	inner := p.open
+	if inner == nil {
+		return p
+	}
+	p.open = func(ctx context.Context, decode Decode, env Env) (Channel, error) {
+		ch, err := inner(ctx, decode, env)
+		if err != nil {
+			return nil, err
+		}
+		return f(ch, env), nil
+	}
+	return p
+}
+
 // Defaults is the configuration when nothing is configured, of ConfigType.
 // It is nil if the plugin was not made with Define.
 func (p Plugin) Defaults() any {
