@@ -84,6 +84,7 @@ func (s Suite) run(t T) {
 	t.Run("concurrent use", s.concurrent)
 	t.Run("cancelled context", s.cancelled)
 	t.Run("garbage callbacks", s.garbage)
+	t.Run("garbage reports", s.hearsay)
 	t.Run("nothing is left running", s.leaks)
 	t.Run("when the provider", s.provider)
 	t.Run("when the connection", s.wire)

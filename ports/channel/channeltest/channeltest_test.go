@@ -68,6 +68,8 @@ func seeded() map[bug]struct {
 		"send ignores cancellation":      {pagerSuite, "cancelled context"},
 		"empty callback handle accepted": {badgeSuite, "garbage callbacks"},
 		"callback blames the provider":   {badgeSuite, "garbage callbacks"},
+		"unsigned report believed":       {pagerSuite, "garbage reports"},
+		"report blames the provider":     {pagerSuite, "garbage reports"},
 		"goroutine left running":         {pagerSuite, "nothing is left running"},
 		"send ignores the deadline":      {pagerSuite, "when the provider/hangs"},
 		"500 taken for success":          {pagerSuite, "when the provider/is broken"},
@@ -91,6 +93,8 @@ func seeded() map[bug]struct {
 		"outage taken for a mismatch":    {deskSuite, "when the provider/is broken while we verify"},
 		"nonsense taken for a beginning": {deskSuite, "when the provider/talks nonsense while we begin"},
 		"nonsense taken for a mismatch":  {deskSuite, "when the provider/talks nonsense while we verify"},
+		"silence taken for a beginning":  {deskSuite, "when the provider/says nothing while we begin"},
+		"silence taken for a mismatch":   {deskSuite, "when the provider/says nothing while we verify"},
 		"typed code in an error":         {deskSuite, "when the provider/hangs up while we verify"},
 		"judged without the provider":    {deskSuite, "when the provider/is broken while we verify"},
 	}

@@ -142,6 +142,18 @@ func (p *beeper) Send(ctx context.Context, m channel.Message) (channel.Receipt, 
 	return channel.Receipt{ID: "1"}, p.read(resp)
 }
 
+// Track believes whoever knows the token.
+func (p *beeper) Track(_ context.Context, in channel.Inbound) ([]channel.Report, error) {
+	signed := len(in.Header["Token"]) == 1 && in.Header["Token"][0] == p.cfg.Token.Reveal()
+	switch {
+	case p.bug == "report blames the provider" && !signed:
+		return nil, channel.ErrUnavailable
+	case !signed && p.bug != "unsigned report believed":
+		return nil, channel.ErrForged
+	}
+	return []channel.Report{{Receipt: channel.Receipt{ID: "1"}, Delivered: true}}, nil
+}
+
 func (p *beeper) read(resp *http.Response) error {
 	switch {
 	case p.bug == "500 taken for success" && resp.StatusCode >= 500,

@@ -46,6 +46,7 @@ func troubles() map[string]trouble {
 			return ok && later.After == 7*time.Second
 		}},
 		"talks nonsense":      {answer: nonsense},
+		"says nothing":        {answer: nothing},
 		"never stops talking": {answer: babble},
 	}
 }
@@ -75,6 +76,12 @@ func busy(w http.ResponseWriter, _ *http.Request, _ *plight) {
 func nonsense(w http.ResponseWriter, _ *http.Request, _ *plight) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, "<html>It works!</html>")
+}
+
+// nothing is an answer that can be read, and in which nothing is.
+func nothing(w http.ResponseWriter, _ *http.Request, _ *plight) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, "{}")
 }
 
 // babble answers with more than anybody should read.
