@@ -80,7 +80,7 @@ type promptBody struct {
 	API      string   `json:"api,omitempty" doc:"call_browser: which browser call."`
 	Options  raw      `json:"options,omitempty" doc:"call_browser: its argument."`
 	Show     []string `json:"show,omitempty" nullable:"false" doc:"To be displayed now; never given again: set-up URI, match number."`
-	QR       string   `json:"qr_svg,omitempty" doc:"Picture of the otpauth URI in show, an SVG element."`
+	QR       string   `json:"qr_svg,omitempty" doc:"Picture of the setup URI in show, an SVG element."`
 }
 
 func (a *API) challengeBody(v challenges.View) (challengeBody, error) {
@@ -95,7 +95,7 @@ func (a *API) challengeBody(v challenges.View) (challengeBody, error) {
 	}
 	var err error
 	for _, shown := range v.Prompt.Show {
-		if strings.HasPrefix(shown, "otpauth://") {
+		if strings.HasPrefix(shown, "otpauth://") || strings.HasPrefix(shown, "countersign://") {
 			b.Prompt.QR, err = a.QR(shown)
 		}
 	}

@@ -85,8 +85,23 @@ func (s *Service) Answer(ctx context.Context, in AnswerInput) (Outcome, error) {
 		return out, err
 	case verdict.Outcome == channel.Pending:
 		return s.wait(ctx, paid.Challenge, verdict)
+	case verdict.Reason == channel.Denied:
+		if err := s.denied(ctx, paid); err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{}, challenge.ErrWrong.WithLeft(0)
 	}
 	return Outcome{}, s.wrong(ctx, paid)
+}
+
+// denied ends a challenge to which the person has said no: it was not they who
+// asked, so nobody may try again.
+func (s *Service) denied(ctx context.Context, paid store.Charged) error {
+	err := s.Cancel(ctx, paid.Challenge.Tenant, paid.Challenge.Handle)
+	if errors.Is(err, challenge.ErrNotFound) {
+		return nil // it has ended meanwhile
+	}
+	return err
 }
 
 // outdated reports whether the challenge lost its meaning since it began: its

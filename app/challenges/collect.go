@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/channel"
@@ -82,13 +83,23 @@ func (s *Service) about(ctx context.Context, c challenge.Challenge) (store.Charg
 	if c.Device == "" {
 		return out, nil
 	}
-	mine, err := s.devices(ctx, c.Tenant, c.User)
-	for _, d := range mine {
-		if d.ID == c.Device {
-			out.Device = &d
-		}
+	d, err := s.deviceOf(ctx, c)
+	if errors.Is(err, device.ErrNotFound) {
+		return out, nil // it was removed meanwhile: see outdated
+	}
+	if d.User == c.User {
+		out.Device = &d
 	}
 	return out, err
+}
+
+// deviceOf finds the device of a challenge, also one that waits for its proof.
+func (s *Service) deviceOf(ctx context.Context, c challenge.Challenge) (d store.Device, err error) {
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		d, err = tx.Devices().Get(ctx, c.Tenant, c.Device)
+		return err
+	})
+	return d, err
 }
 
 // link finds the challenge of a link, and says what is the matter with it. A

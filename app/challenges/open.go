@@ -205,18 +205,27 @@ func (s *Service) Price(tenant, address string) []limit.Charge {
 	return append(charges("address", tenant, address, p.Address), charges("tenant", tenant, "", p.Tenant)...)
 }
 
-// recipient is the price of one message to a destination.
+// recipient is the price of one message to a destination, or to a device that has
+// none: nobody is asked by it again and again until they give in.
 func (s *Service) recipient(c challenge.Challenge, p policy.Policy) []limit.Charge {
 	var out []limit.Charge
 	if p.Challenge.ResendAfter > 0 {
 		out = append(out, limit.Charge{Key: CooldownKey(c), Rule: limit.Rule{Max: 1, Window: p.Challenge.ResendAfter}, Cooldown: true})
 	}
-	return append(out, charges("recipient", c.Tenant, string(c.Kind)+c.Destination, p.Limits.Recipient)...)
+	return append(out, charges("recipient", c.Tenant, reached(c), p.Limits.Recipient)...)
 }
 
 // CooldownKey names the window between two messages to one destination.
 func CooldownKey(c challenge.Challenge) string {
-	return "cooldown:" + subject(c.Tenant, "cooldown", string(c.Kind)+c.Destination)
+	return "cooldown:" + subject(c.Tenant, "cooldown", reached(c))
+}
+
+// reached is who gets the messages of a challenge.
+func reached(c challenge.Challenge) string {
+	if c.Destination == "" && c.Device != "" {
+		return "device " + c.Device
+	}
+	return string(c.Kind) + c.Destination
 }
 
 func charges(name, tenant, who string, rules []limit.Rule) []limit.Charge {

@@ -39,30 +39,35 @@ func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challeng
 		return opened{}, err
 	}
 	s.Meter.Count(meter.ChallengesStarted, meter.L("purpose", string(c.Purpose)), meter.L("channel", c.Channel))
-	if err := s.reach(ctx, &c, a); err != nil {
+	show, err := s.reach(ctx, &c, a)
+	if err != nil {
 		return opened{}, err
 	}
-	return opened{View: s.view(c)}, nil
+	v := s.view(c)
+	v.Prompt.Show = show
+	return opened{View: v, show: show}, nil
 }
 
-// reach asks the channel to reach the person, and keeps what it wants to remember.
-// If it cannot, the challenge ends and the pause before the next is given back.
-func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) error {
+// reach asks the channel to reach the person, keeps what it wants to remember, and
+// gives what is shown once. If it cannot, the challenge ends and the pause before
+// the next is given back.
+func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (show []string, err error) {
 	if c.Decoy {
 		c.Round, c.Delivery = c.Round+1, challenge.Sent
 		s.pace.pretend(ctx, c.Channel, began)
-		return s.update(ctx, *c)
+		return nil, s.update(ctx, *c)
 	}
 	kept := *c
 	start := s.Clock.Now()
-	if _, err := s.begin(ctx, c, a); err != nil {
+	o, err := s.begin(ctx, c, a)
+	if err != nil {
 		kept.Delivery = challenge.Failed
-		return errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
+		return nil, errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
 	}
 	s.pace.learn(c.Channel, began, s.Clock.Now().Sub(start))
 	c.Format, c.Prompt = kept.Format, kept.Prompt // as the preview promised
 	c.Delivery, c.Sends, c.MaxSends, c.ResendAt = challenge.Sent, kept.Sends, kept.MaxSends, kept.ResendAt
-	return s.update(ctx, *c)
+	return o.Prompt.Show, s.update(ctx, *c)
 }
 
 // update stores what a channel said of a challenge that goes on.

@@ -125,6 +125,9 @@ func (s *Service) receive(ctx context.Context, in Inbound, via channels.Instance
 		_, err := s.wait(ctx, paid.Challenge, verdict)
 		return errors.Join(err, s.refund(ctx, paid, windows, nil))
 	}
+	if verdict.Reason == channel.Denied && !via.Identify {
+		return s.denied(ctx, paid) // whoever said so was heard
+	}
 	err = s.wrong(ctx, paid)
 	if via.Identify {
 		return unasserted(verdict)

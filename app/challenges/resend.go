@@ -106,8 +106,11 @@ func (s *Service) reachAgain(ctx context.Context, via channels.Instance, c chall
 		a.account.User = *about.User
 	}
 	c.Round-- // begin counts it again
-	if err := s.reach(ctx, &c, a); err != nil {
+	show, err := s.reach(ctx, &c, a)
+	if err != nil {
 		return View{}, err
 	}
-	return s.view(c), nil
+	v := s.view(c)
+	v.Prompt.Show = show
+	return v, nil
 }

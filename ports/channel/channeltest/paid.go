@@ -52,11 +52,13 @@ func (r *rig) previews(t T, p channel.Previewer) {
 			t.Errorf("%s: Preview reached somebody %d times", c.Purpose, n)
 		}
 		_, o := r.begin(t, c)
+		shown := len(o.Prompt.Show)
 		o.Prompt.Show = nil
 		if !reflect.DeepEqual(o.Prompt, promised) {
 			t.Errorf("%s: Begin asks for something else than Preview promised", c.Purpose)
 		}
-		if n := r.Reached() - before; n != 1 {
+		scan := c.Purpose == channel.Enroll && shown > 0 // there is nobody to reach yet
+		if n := r.Reached() - before; n != 1 && !(scan && n == 0) {
 			t.Errorf("%s: Begin reached the person %d times", c.Purpose, n)
 		}
 		if o.Deliver {
