@@ -4,10 +4,12 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,13 +27,16 @@ type Question struct {
 	Method   string
 	URL      string
 	Form     url.Values // sent as the body, if there is one
-	User     string     // of HTTP basic authentication; none if empty
+	JSON     []byte     // sent as the body, if there is no Form
+	Header   http.Header
+	User     string // of HTTP basic authentication; none if empty
 	Password string
 }
 
 // Answer is what a provider said.
 type Answer struct {
 	Status int
+	Header http.Header
 	Body   []byte
 	Err    error // what the status alone means, as channel.StatusError says; a redirect is channel.ErrRefused
 }
@@ -40,16 +45,20 @@ type Answer struct {
 // somebody else. Without an answer the error is channel.ErrUnavailable. It is
 // safe for concurrent use and gives up when ctx ends.
 func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
-	var body io.Reader
-	if q.Form != nil {
-		body = strings.NewReader(q.Form.Encode())
+	body, kind := io.Reader(nil), ""
+	switch {
+	case q.Form != nil:
+		body, kind = strings.NewReader(q.Form.Encode()), "application/x-www-form-urlencoded"
+	case q.JSON != nil:
+		body, kind = bytes.NewReader(q.JSON), "application/json"
 	}
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
 	if err != nil {
 		return Answer{}, errors.New("the request to the provider cannot be made") // the error quotes the URL
 	}
-	if q.Form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	maps.Copy(req.Header, q.Header)
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
 	req.Header.Set("Accept", "application/json")
 	if q.User != "" {
@@ -66,7 +75,7 @@ func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, silence(ctx)
 	}
-	a := Answer{Status: resp.StatusCode, Body: text, Err: channel.StatusError(resp)}
+	a := Answer{Status: resp.StatusCode, Header: resp.Header, Body: text, Err: channel.StatusError(resp)}
 	if a.Status >= 300 && a.Status < 400 {
 		a.Err = fmt.Errorf("%w: redirected, HTTP status %d", channel.ErrRefused, a.Status)
 	}
