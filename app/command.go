@@ -10,11 +10,6 @@ import (
 
 	"github.com/countersign/countersign/adapters/memstore"
 	"github.com/countersign/countersign/app/channels"
-	"github.com/countersign/countersign/plugins/email"
-	"github.com/countersign/countersign/plugins/httpsender"
-	"github.com/countersign/countersign/plugins/passkey"
-	"github.com/countersign/countersign/plugins/recovery"
-	"github.com/countersign/countersign/plugins/totp"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -105,7 +100,7 @@ func all(root *cobra.Command) []*cobra.Command {
 func (c *cli) catalog() (*channels.Catalog, error) {
 	var catalog *channels.Catalog
 	app := fx.New(
-		fx.NopLogger, Channels(email.Plugin(), httpsender.Plugin(), totp.Plugin(), passkey.Plugin(), recovery.Plugin()),
+		fx.NopLogger, Channels(builtIn()...),
 		fx.Provide(newCatalog, func() store.Store { return memstore.New() }), // a store, for those who replace it
 		fx.Options(c.opts...), fx.Populate(&catalog),
 	)

@@ -30,11 +30,6 @@ import (
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
-	"github.com/countersign/countersign/plugins/email"
-	"github.com/countersign/countersign/plugins/httpsender"
-	"github.com/countersign/countersign/plugins/passkey"
-	"github.com/countersign/countersign/plugins/recovery"
-	"github.com/countersign/countersign/plugins/totp"
 	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/numbering"
 	portsystem "github.com/countersign/countersign/ports/system"
@@ -63,7 +58,7 @@ func provided(l Loaded, opts []Option) fx.Option {
 		fx.WithLogger(wiringLog),
 		fx.StopTimeout(3*patience),
 		fx.Supply(l),
-		Channels(email.Plugin(), httpsender.Plugin(), totp.Plugin(), passkey.Plugin(), recovery.Plugin()),
+		Channels(builtIn()...),
 		fx.Provide(
 			newLog, newClock, newIDs, newRandom, newRing, newTokens, newStore, newListeners, newFeed, newPublishing, meter.New, newComposer,
 			newCatalog, newEnv, newRegistry, newTenants, newContacts, newCodes, newLinks, newNotices, newKeys,
