@@ -1,4 +1,4 @@
-// Package federation signs people in at identity providers: OpenID Connect with
+// Package federation signs people in at identity providers: OAuth 2.0, OpenID Connect with
 // the authorization code flow, PKCE and a nonce, or an ID token that an app brings
 // along. It is no plugin itself; the plugins for single providers are made of it.
 package federation

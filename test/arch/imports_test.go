@@ -50,6 +50,8 @@ var rules = []rule{
 	{"plugins/google", []string{"std", "ports/channel", "plugins/federation"}},
 	{"plugins/apple", []string{"std", "ports/channel", "plugins/federation", "github.com/golang-jwt/jwt/v5"}},
 	{"plugins/telegramoidc", []string{"std", "ports/channel", "plugins/federation"}},
+	{"plugins/github", []string{"std", "ports/channel", "plugins/federation"}},
+	{"plugins/facebook", []string{"std", "ports/channel", "plugins/federation"}},
 	{"plugins/", []string{"std", "ports/channel"}},
 
 	// Driving adapters call use cases.
