@@ -8,6 +8,10 @@ import (
 	"github.com/countersign/countersign/plugins/push"
 	"github.com/countersign/countersign/plugins/recovery"
 	"github.com/countersign/countersign/plugins/totp"
+	"github.com/countersign/countersign/plugins/twilio"
+	"github.com/countersign/countersign/plugins/twilioverify"
+	"github.com/countersign/countersign/plugins/twofactor"
+	"github.com/countersign/countersign/plugins/vonage"
 	"github.com/countersign/countersign/ports/channel"
 )
 
@@ -21,5 +25,9 @@ func builtIn() []channel.Plugin {
 		push.Plugin(),
 		recovery.Plugin(),
 		totp.Plugin(),
+		twilio.Plugin(),
+		twilioverify.Plugin(),
+		twofactor.Plugin(),
+		vonage.Plugin(),
 	}
 }
