@@ -47,19 +47,29 @@ func developmentDefaults(c Config) Config {
 func (d *dev) catalog(c *channels.Catalog) (*channels.Catalog, error) {
 	plugins := c.Plugins()
 	for i, p := range plugins {
-		if sends(p) {
+		switch {
+		case sends(p):
 			plugins[i] = devinbox.StandIn(d.inbox, p.Descriptor)
-			continue
+		case p.Address == channel.Account: // where to is learnt from the provider, so it must be the real one
+			plugins[i] = p.Wrap(d.diverted)
+		default:
+			plugins[i] = p.Wrap(d.described)
 		}
-		plugins[i] = p.Wrap(d.described)
 	}
 	return channels.NewCatalog(append(plugins, devinbox.Plugins(d.inbox)...))
 }
 
 // described diverts a channel that sends because its configuration says so.
 func (d *dev) described(ch channel.Channel, env channel.Env) channel.Channel {
-	_, sending := channel.As[channel.Sender](ch)
-	if _, ok := channel.As[channel.Describer](ch); !ok || !sending {
+	if _, ok := channel.As[channel.Describer](ch); !ok {
+		return ch
+	}
+	return d.diverted(ch, env)
+}
+
+// diverted diverts a channel if it sends.
+func (d *dev) diverted(ch channel.Channel, env channel.Env) channel.Channel {
+	if _, ok := channel.As[channel.Sender](ch); !ok {
 		return ch
 	}
 	return devinbox.Divert(d.inbox, ch, env)
