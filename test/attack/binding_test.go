@@ -19,6 +19,7 @@ func TestA026ACodeIsGoodForItsOwnChallengeOnly(t *testing.T) {
 		for len(all) < 3 {
 			all = append(all, asks(t, c, "sign_in", to, start(c.As(""), map[string]any{"to": to})))
 		}
+		wantDistinct(t, all)
 		left := map[string]int{}
 		for _, at := range all {
 			left[at.id] = 10
@@ -71,6 +72,7 @@ func TestA028ACodeIsGoodForItsPurposeOnly(t *testing.T) {
 	apart(t, harness.Options{Policy: patient}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
 		to := fresh()
 		all := oneAddress(t, c, to)
+		wantDistinct(t, all)
 		for i, at := range all {
 			for n, with := range all {
 				if at == with || at.code == with.code {

@@ -36,7 +36,7 @@ func everywhere(t *testing.T, policy string, attack func(t *testing.T, s *harnes
 var people atomic.Int64
 
 // fresh is an address that nobody has used.
-func fresh() string { return fmt.Sprintf("person%d@example.com", people.Add(1)) }
+func fresh() string { return fmt.Sprintf("person%04d@example.com", people.Add(1)) }
 
 // wrong is a code that is not right; each i below a million gives another one.
 func wrong(right string, i int) string {

@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -83,6 +84,19 @@ func asks(t *testing.T, c *harness.Client, name, to string, ask func() harness.A
 	return open{name: name, id: id, code: newest.Code}
 }
 
+// wantDistinct fails the test if codes repeat. Once in a million times two are
+// equal by chance, which is no more than that.
+func wantDistinct(t *testing.T, all []open) {
+	t.Helper()
+	known := map[string]bool{}
+	for _, o := range all {
+		known[o.code] = true
+	}
+	if len(known) < len(all)-1 {
+		t.Fatalf("%d challenges have %d codes", len(all), len(known))
+	}
+}
+
 // start is the wish to prove something.
 func start(c *harness.Client, body map[string]any) func() harness.Answer {
 	return func() harness.Answer { return c.Post("/v1/challenges", body) }
@@ -162,3 +176,6 @@ func refused(t *testing.T, what string, a harness.Answer) {
 		}
 	}
 }
+
+// freshPhone is a number that nobody has used.
+func freshPhone() string { return fmt.Sprintf("+4474001%05d", people.Add(1)) }
