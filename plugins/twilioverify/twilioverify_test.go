@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/plugins/twilioverify"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/channeltest"
+	"github.com/countersign/countersign/test/providers"
 )
 
 const (
@@ -22,6 +23,13 @@ const (
 
 func config(api, more string) string {
 	return fmt.Sprintf(`{"account":%q,"token":%q,"service":%q,"api":%q%s}`, account, token, service, api, more)
+}
+
+func serve(t *testing.T) *providers.Verify {
+	t.Helper()
+	f := (&providers.Verify{Account: account, Token: token, Service: service}).Start()
+	t.Cleanup(f.Close)
+	return f
 }
 
 func open(t *testing.T, raw string) channel.Channel {
@@ -36,10 +44,10 @@ func open(t *testing.T, raw string) channel.Channel {
 func suite(t *testing.T, address, more string) channeltest.Suite {
 	f := serve(t)
 	return channeltest.Suite{
-		Plugin: twilioverify.Plugin(), Config: config(f.URL, more), Address: address, Reached: f.reached,
+		Plugin: twilioverify.Plugin(), Config: config(f.URL, more), Address: address, Reached: f.Reached,
 		Provider: func(url string) string { return config(url, more) },
 		Respond: func(_ testing.TB, s channeltest.Scene) channel.Response {
-			return channel.Response{Code: f.read(s.Challenge.Address)}
+			return channel.Response{Code: f.Read(s.Challenge.Address)}
 		},
 		Lie: func(testing.TB, channeltest.Scene) channel.Response { return channel.Response{Code: "000001"} },
 	}
@@ -94,18 +102,18 @@ func TestACodeAnswersOnlyTheChallengeThatItWasSentFor(t *testing.T) {
 	f := serve(t)
 	ch := open(t, config(f.URL, ""))
 	enroll := begin(t, ch, challenge(channel.Enroll))
-	first := f.read(phone)
+	first := f.Read(phone)
 	signIn := begin(t, ch, challenge(channel.Authenticate))
 	if got := verdict(t, ch, signIn, first); got != "rejectedmismatch" {
 		t.Errorf("another challenge's code was %s", got)
 	}
-	if got := verdict(t, ch, enroll, f.read(phone)); got != "rejectedexpired" {
+	if got := verdict(t, ch, enroll, f.Read(phone)); got != "rejectedexpired" {
 		t.Errorf("the older challenge says %s", got)
 	}
-	if got := verdict(t, ch, signIn, f.read(phone)); got != "verified" {
+	if got := verdict(t, ch, signIn, f.Read(phone)); got != "verified" {
 		t.Errorf("its own code was %s", got)
 	}
-	if got := verdict(t, ch, signIn, f.read(phone)); got != "rejectedexpired" {
+	if got := verdict(t, ch, signIn, f.Read(phone)); got != "rejectedexpired" {
 		t.Errorf("a code that was used was %s", got)
 	}
 }
@@ -115,11 +123,11 @@ func TestFurtherRoundsSendTheSameCode(t *testing.T) {
 	ch := open(t, config(f.URL, ""))
 	c := challenge(channel.Authenticate)
 	begin(t, ch, c)
-	first := f.read(phone)
+	first := f.Read(phone)
 	c.Round = 2
 	s := begin(t, ch, c)
-	if got := verdict(t, ch, s, first); got != "verified" || f.reached() != 2 {
-		t.Errorf("%s, %d messages", got, f.reached())
+	if got := verdict(t, ch, s, first); got != "verified" || f.Reached() != 2 {
+		t.Errorf("%s, %d messages", got, f.Reached())
 	}
 }
 
@@ -132,16 +140,16 @@ func TestEndsAreVerdictsSoThatAttemptsAreSpent(t *testing.T) {
 			t.Errorf("a wrong code was %s", got)
 		}
 	}
-	if got := verdict(t, ch, s, f.read(phone)); got != "rejectedexpired" {
+	if got := verdict(t, ch, s, f.Read(phone)); got != "rejectedexpired" {
 		t.Errorf("after five wrong codes the right one was %s", got)
 	}
 	s = begin(t, ch, challenge(channel.Authenticate))
-	f.expire()
-	if got := verdict(t, ch, s, f.read(phone)); got != "rejectedexpired" {
+	f.Expire()
+	if got := verdict(t, ch, s, f.Read(phone)); got != "rejectedexpired" {
 		t.Errorf("after ten minutes the right code was %s", got)
 	}
 	for _, status := range []string{"canceled", "max_attempts_reached"} {
-		f.say(http.StatusOK, `{"sid":"VE","status":"`+status+`"}`)
+		f.Say(http.StatusOK, `{"sid":"VE","status":"`+status+`"}`)
 		if got := verdict(t, ch, s, "000001"); got != "rejectedexpired" {
 			t.Errorf("%s: %s", status, got)
 		}
@@ -165,13 +173,13 @@ func TestWhatCannotBeACodeIsNotAskedAbout(t *testing.T) {
 	f := serve(t)
 	ch := open(t, config(f.URL, ""))
 	s := begin(t, ch, challenge(channel.Authenticate))
-	before := f.questions()
+	before := f.Asked()
 	for _, code := range []string{"", "12345", "1234567", "12345a", "１２３４５６", "123 45"} {
 		if got := verdict(t, ch, s, code); got != "rejectedmismatch" {
 			t.Errorf("%q was %s", code, got)
 		}
 	}
-	if f.questions() != before {
+	if f.Asked() != before {
 		t.Error("Twilio was asked")
 	}
 	for _, s := range []string{"", "VE", "VE/../x", "SM0123456789abcdef0123456789abcdef", "VE0123456789abcdef0123456789abcdef?x"} {
@@ -193,8 +201,8 @@ func TestWaysOfReachingPeople(t *testing.T) {
 		begin(t, ch, challenge(channel.Authenticate))
 		d, _ := channel.As[channel.Describer](ch)
 		got := d.Describe()
-		if f.last().Get("Channel") != via || got.Address != want.Address || got.Form != want.Form || got.MaxAAL != want.MaxAAL || got.AMR[0] != want.AMR[0] || !got.Costs {
-			t.Errorf("%s: %+v, channel %q", via, got, f.last().Get("Channel"))
+		if f.Last().Get("Channel") != via || got.Address != want.Address || got.Form != want.Form || got.MaxAAL != want.MaxAAL || got.AMR[0] != want.AMR[0] || !got.Costs {
+			t.Errorf("%s: %+v, channel %q", via, got, f.Last().Get("Channel"))
 		}
 		p, _ := channel.As[channel.Previewer](ch)
 		if p.Preview(channel.Challenge{}).Length != 8 {
@@ -212,7 +220,7 @@ func TestTextsAreInThePersonsLanguage(t *testing.T) {
 		c := challenge(channel.Authenticate)
 		c.Locale = tag
 		begin(t, ch, c)
-		if got := f.last().Get("Locale"); got != want {
+		if got := f.Last().Get("Locale"); got != want {
 			t.Errorf("%q is sent as %q, want %q", tag, got, want)
 		}
 	}
@@ -257,7 +265,7 @@ func TestFailuresAreSorted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := serve(t)
-			f.say(row.status, fmt.Sprintf(`{"code":%d,"message":"about +491701234567","status":%d}`, row.code, row.status))
+			f.Say(row.status, fmt.Sprintf(`{"code":%d,"message":"about +491701234567","status":%d}`, row.code, row.status))
 			_, err := open(t, config(f.URL, "")).Begin(t.Context(), challenge(channel.Authenticate))
 			if !row.want(err) {
 				t.Errorf("%v", err)

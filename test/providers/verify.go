@@ -1,4 +1,4 @@
-package twilioverify_test
+package providers
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"testing"
 )
 
 // verification is what the fake keeps of one.
@@ -17,13 +16,18 @@ type verification struct {
 	sends, checks         int
 }
 
-// fake is Twilio Verify as far as we know it: one pending verification for an
-// address, five messages and five wrong codes for each, and none of it remembered
-// once it is over.
-type fake struct {
-	*httptest.Server
+// Verify is Twilio Verify for one service: one pending verification for an address,
+// five messages and five wrong codes for each, and none of it remembered once it
+// is over. Start it. It is safe for concurrent use.
+type Verify struct {
+	Account, Token, Service string
 
-	mu     sync.Mutex // guards what follows
+	Digits int // of a code; 6 if 0
+
+	URL    string // where it is, since it was started
+	server *httptest.Server
+
+	mu     sync.Mutex // guards the rest
 	all    []*verification
 	sent   int
 	asked  int
@@ -32,23 +36,25 @@ type fake struct {
 	body   string
 }
 
-func serve(t *testing.T) *fake {
-	t.Helper()
-	f := &fake{}
-	f.Server = httptest.NewServer(f)
-	t.Cleanup(f.Close)
+// Start begins to serve. Close it.
+func (f *Verify) Start() *Verify {
+	f.server = httptest.NewServer(f)
+	f.URL = f.server.URL
 	return f
 }
 
-// say gives every next request the same answer.
-func (f *fake) say(status int, body string) {
+// Close stops serving.
+func (f *Verify) Close() { f.server.Close() }
+
+// Say gives every next request the same answer; status 0 its own again.
+func (f *Verify) Say(status int, body string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.status, f.body = status, body
 }
 
-// expire lets ten minutes pass.
-func (f *fake) expire() {
+// Expire lets ten minutes pass.
+func (f *Verify) Expire() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, v := range f.all {
@@ -56,20 +62,22 @@ func (f *fake) expire() {
 	}
 }
 
-func (f *fake) reached() int {
+// Reached is how many messages were sent.
+func (f *Verify) Reached() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sent
 }
 
-func (f *fake) questions() int {
+// Asked is how many requests were made.
+func (f *Verify) Asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.asked
 }
 
-// read is the code in the newest message to an address.
-func (f *fake) read(to string) string {
+// Read is the code in the newest message to an address.
+func (f *Verify) Read(to string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := len(f.all) - 1; i >= 0; i-- {
@@ -80,14 +88,15 @@ func (f *fake) read(to string) string {
 	return ""
 }
 
-func (f *fake) last() url.Values {
+// Last is the form that asked for the newest message.
+func (f *Verify) Last() url.Values {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.form
 }
 
 // pending finds what is under way, by address or SID.
-func (f *fake) pending(name string) *verification {
+func (f *Verify) pending(name string) *verification {
 	for _, v := range f.all {
 		if v.status == "pending" && (v.to == name || v.sid == name) {
 			return v
@@ -96,12 +105,13 @@ func (f *fake) pending(name string) *verification {
 	return nil
 }
 
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers one request.
+func (f *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked++
 	w.Header().Set("Content-Type", "application/json")
-	path, ours := strings.CutPrefix(r.URL.Path, "/v2/Services/"+service)
+	path, ours := strings.CutPrefix(r.URL.Path, "/v2/Services/"+f.Service)
 	user, password, _ := r.BasicAuth()
 	err := r.ParseForm()
 	name, cancels := strings.CutPrefix(path, "/Verifications/")
@@ -110,13 +120,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(f.status)
 		_, _ = io.WriteString(w, f.body)
 	case err != nil:
-		fail(w, http.StatusBadRequest, 20001)
-	case user != account || password != token:
-		fail(w, http.StatusUnauthorized, 20003)
+		refuse(w, http.StatusBadRequest, 20001)
+	case user != f.Account || password != f.Token:
+		refuse(w, http.StatusUnauthorized, 20003)
 	case !ours:
-		fail(w, http.StatusNotFound, 20404)
+		refuse(w, http.StatusNotFound, 20404)
 	case r.Method == http.MethodGet && path == "":
-		fmt.Fprintf(w, `{"sid":%q,"code_length":6}`, service)
+		fmt.Fprintf(w, `{"sid":%q,"code_length":6}`, f.Service)
 	case path == "/Verifications":
 		f.create(w, r.PostForm)
 	case path == "/VerificationCheck":
@@ -124,45 +134,55 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case cancels && r.PostForm.Get("Status") == "canceled":
 		f.cancel(w, name)
 	default:
-		fail(w, http.StatusNotFound, 20404)
+		refuse(w, http.StatusNotFound, 20404)
 	}
 }
 
-func (f *fake) create(w http.ResponseWriter, form url.Values) {
+func (f *Verify) create(w http.ResponseWriter, form url.Values) {
 	to := form.Get("To")
 	if !strings.HasPrefix(to, "+") && !strings.Contains(to, "@") {
-		fail(w, http.StatusBadRequest, 60200)
+		refuse(w, http.StatusBadRequest, 60200)
 		return
 	}
 	if form.Get("Locale") == "tl" { // stands for a language that it does not speak
-		fail(w, http.StatusNotFound, 20404)
+		refuse(w, http.StatusNotFound, 20404)
 		return
 	}
 	v := f.pending(to)
 	if v == nil {
 		n := len(f.all) + 1
-		v = &verification{sid: fmt.Sprintf("VE%032x", n), to: to, code: fmt.Sprintf("%06d", (482915*n+7919)%1000000), status: "pending"}
+		v = &verification{sid: fmt.Sprintf("VE%032x", n), to: to, code: f.code(n), status: "pending"}
 		f.all = append(f.all, v)
 	}
 	if v.sends >= 5 {
-		fail(w, http.StatusTooManyRequests, 60203)
+		refuse(w, http.StatusTooManyRequests, 60203)
 		return
 	}
 	v.sends++
 	f.sent++
 	f.form = form
 	w.WriteHeader(http.StatusCreated)
-	fmt.Fprintf(w, `{"sid":%q,"service_sid":%q,"to":%q,"channel":%q,"status":"pending","valid":false}`, v.sid, service, to, form.Get("Channel"))
+	fmt.Fprintf(w, `{"sid":%q,"service_sid":%q,"to":%q,"channel":%q,"status":"pending","valid":false}`, v.sid, f.Service, to, form.Get("Channel"))
 }
 
-func (f *fake) check(w http.ResponseWriter, form url.Values) {
+// code is the n-th verification's.
+func (f *Verify) code(n int) string {
+	digits := f.Digits
+	if digits == 0 {
+		digits = 6
+	}
+	text := fmt.Sprintf("%012d", (7907928482915*n+7919)%1_000_000_000_000)
+	return text[len(text)-digits:]
+}
+
+func (f *Verify) check(w http.ResponseWriter, form url.Values) {
 	v := f.pending(form.Get("VerificationSid"))
 	switch {
 	case v == nil:
-		fail(w, http.StatusNotFound, 20404)
+		refuse(w, http.StatusNotFound, 20404)
 		return
 	case v.checks >= 5:
-		fail(w, http.StatusTooManyRequests, 60202)
+		refuse(w, http.StatusTooManyRequests, 60202)
 		return
 	case form.Get("Code") == v.code:
 		v.status = "approved"
@@ -172,17 +192,18 @@ func (f *fake) check(w http.ResponseWriter, form url.Values) {
 	fmt.Fprintf(w, `{"sid":%q,"to":%q,"status":%q,"valid":%t}`, v.sid, v.to, v.status, v.status == "approved")
 }
 
-func (f *fake) cancel(w http.ResponseWriter, name string) {
+func (f *Verify) cancel(w http.ResponseWriter, name string) {
 	v := f.pending(name)
 	if v == nil {
-		fail(w, http.StatusNotFound, 20404)
+		refuse(w, http.StatusNotFound, 20404)
 		return
 	}
 	v.status = "canceled"
 	fmt.Fprintf(w, `{"sid":%q,"status":"canceled","valid":false}`, v.sid)
 }
 
-func fail(w http.ResponseWriter, status, code int) {
+// refuse is an error as Twilio writes it.
+func refuse(w http.ResponseWriter, status, code int) {
 	w.WriteHeader(status)
 	fmt.Fprintf(w, `{"code":%d,"message":"about +491701234567","more_info":"https://www.twilio.com/docs/errors/%d","status":%d}`, code, code, status)
 }
