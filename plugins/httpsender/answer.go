@@ -61,12 +61,12 @@ func (c condition) holds(a answer) bool {
 		return false
 	}
 	for path, m := range c.JSON {
-		if !m.any(words(a.json, path)) {
+		if !m.has(words(a.json, path)) {
 			return false
 		}
 	}
 	for name, m := range c.Headers {
-		if !m.any(a.header.Values(name)) {
+		if !m.has(a.header.Values(name)) {
 			return false
 		}
 	}

@@ -125,7 +125,7 @@ func (d *decoder) checkRequest(r *recipe) {
 		d.add(q.At, "request: either json or form, and neither with GET")
 	}
 	plain := r.params(func(p param) bool { return p.Kind != "pem" })
-	line, any := slices.Concat(lines, plain), slices.Concat(ours, plain)
+	line := slices.Concat(lines, plain)
 	for _, s := range q.Path.segments {
 		d.checkText(r, s, line, "a path takes params and "+strings.Join(lines, ", "))
 	}
@@ -136,15 +136,21 @@ func (d *decoder) checkRequest(r *recipe) {
 		}
 		d.checkText(r, t, line, "a header takes params and "+strings.Join(lines, ", "))
 	}
-	for _, fields := range []map[string]text{q.Query, q.Form} {
+	d.checkFilled(r, slices.Concat(ours, plain))
+}
+
+// checkFilled is about what is encoded as a whole, and so takes any value.
+func (d *decoder) checkFilled(r *recipe, known []string) {
+	each := func(t text) {
+		d.checkText(r, t, known, "there are the recipe's params and "+strings.Join(ours, ", "))
+	}
+	for _, fields := range []map[string]text{r.Request.Query, r.Request.Form} {
 		for _, t := range fields {
-			d.checkText(r, t, any, "there are the recipe's params and "+strings.Join(ours, ", "))
+			each(t)
 		}
 	}
-	if q.JSON != nil {
-		q.JSON.texts(func(t text) {
-			d.checkText(r, t, any, "there are the recipe's params and "+strings.Join(ours, ", "))
-		})
+	if r.Request.JSON != nil {
+		r.Request.JSON.texts(each)
 	}
 }
 

@@ -61,9 +61,14 @@ func (d *decoder) checkSignature(r *recipe, s signature) {
 		d.add(s.At, "receipts.signature: exactly one scheme is required")
 	}
 	d.onlyParams(r, keys)
+	d.onlyParts(s.At, parts)
+}
+
+// onlyParts is for templates of what is signed.
+func (d *decoder) onlyParts(at position, parts []text) {
 	for _, t := range parts {
 		if len(t.parts) == 0 {
-			d.add(s.At, "receipts.signature: a part of the scheme is missing")
+			d.add(at, "receipts.signature: a part of the scheme is missing")
 		}
 		for _, p := range t.parts {
 			known := slices.Contains([]string{"", "body", "url", "form"}, p.name) ||

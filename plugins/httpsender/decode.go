@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +49,7 @@ func readRecipe(file string, content []byte) (*recipe, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(content, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, syntax(file, err)
 	}
 	if len(doc.Content) != 1 {
 		return nil, fmt.Errorf("%s: empty", file)
@@ -59,6 +61,20 @@ func readRecipe(file string, content []byte) (*recipe, error) {
 		d.check(r)
 	}
 	return r, errors.Join(d.problems...)
+}
+
+// line is where YAML's reader says that something is wrong.
+var line = regexp.MustCompile(`^yaml: line ([0-9]+): (.*)`)
+
+// syntax puts an error about YAML itself into the form of all others. The reader
+// knows lines only.
+func syntax(file string, err error) error {
+	m := line.FindStringSubmatch(err.Error())
+	if m == nil {
+		return fmt.Errorf("%s:1:1: %w", file, err)
+	}
+	n, _ := strconv.Atoi(m[1])
+	return problem{file, position{n, 1}, m[2]}
 }
 
 func (d *decoder) add(at position, format string, args ...any) {

@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -166,9 +168,30 @@ func TestPathsHeadersAndQueriesAreEscaped(t *testing.T) {
 	}
 }
 
+func TestHeadersAreOneLine(t *testing.T) {
+	s := raw(t, strings.Replace(small, "/a/{key}/b/{code}", "/a", 1), "https://gateway.example")
+	m := message("+447700900123")
+	for _, key := range []string{"a\r\nX-Evil: 1", "a\nb", "a\tb", "\x7f", "é"} {
+		m.Key = key
+		if r, err := s.request(t.Context(), m); !errors.Is(err, channel.ErrRefused) {
+			t.Errorf("%q: %v, %v", key, r, err)
+		}
+	}
+}
+
+func TestTheTimeLimitIsTheConfigured(t *testing.T) {
+	f := theFake(t, "postmark")
+	s, ok := channel.As[*tracked](opened(t, strings.Replace(f.config(t, f.serve(t)), "{", `{"timeout":"3s",`, 1)))
+	if !ok || s.client.Timeout != 3*time.Second {
+		t.Errorf("%v", s)
+	}
+}
+
 func TestPrivateAddressesAreRefused(t *testing.T) {
 	var hits atomic.Int32
-	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "https://"), ":")
 	f := theFake(t, "sinch")
@@ -208,6 +231,7 @@ func TestGatewaysThatLieAreNotBelieved(t *testing.T) {
 		{"postmark", reply{Status: 200, Body: `{"ErrorCode":0,"MessageID":{"x":1}}`}, nil},
 		{"postmark", reply{Status: 200, Body: `{"ErrorCode":0} trailing`}, channel.ErrUnavailable},
 		{"postmark", reply{Status: 200, Body: `{"ErrorCode":0,"MessageID":"` + strings.Repeat("x", 70000) + `"}`}, channel.ErrUnavailable},
+		{"postmark", reply{Status: 200, Body: `{"ErrorCode":0,"MessageID":"1"}` + strings.Repeat(" ", 70000)}, channel.ErrUnavailable},
 		{"postmark", reply{Status: 200, Body: strings.Repeat("[", 60000)}, channel.ErrUnavailable},
 		{"infobip", reply{Status: 200, Body: `{"messages":[{"status":{"groupName":["PENDING","REJECTED"]}}]}`}, channel.ErrUnavailable},
 		{"mailgun", reply{Status: 200, Body: `{"id":"<a@b>\r\nX","message":"Queued. Thank you."}`}, nil},

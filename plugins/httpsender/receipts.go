@@ -101,7 +101,7 @@ func (q *receipts) fate(event any) (channel.Report, bool) {
 
 func (o outcome) holds(event any) bool {
 	for path, m := range o.Fields {
-		if !m.any(words(event, path)) {
+		if !m.has(words(event, path)) {
 			return false
 		}
 	}

@@ -137,6 +137,40 @@ func TestReportsOfWhoeverHasNoKeyAreRefused(t *testing.T) {
 	}
 }
 
+func TestSignaturesOfAnotherVersionAreRefused(t *testing.T) {
+	for name, header := range map[string]string{"whatsapp": "X-Hub-Signature-256", "resend": "Svix-Signature"} {
+		f := theFake(t, name)
+		in := f.signed(t, f.Reports[0], now)
+		for _, prefix := range []string{"sha256=", "v1,"} {
+			in.Header[header][0] = strings.ReplaceAll(in.Header[header][0], prefix, "")
+		}
+		if _, err := f.tracker(t).Track(t.Context(), in); !errors.Is(err, channel.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestWrongPasswordsAreRefused(t *testing.T) {
+	f := theFake(t, "postmark")
+	tr := f.tracker(t)
+	for _, pair := range []string{"postmark:wrong", "wrong:postmark-password", "postmark:", ":postmark-password", ":", "postmark:postmark-password "} {
+		in := f.signed(t, f.Reports[0], now)
+		in.Header["Authorization"] = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(pair))}
+		if _, err := tr.Track(t.Context(), in); !errors.Is(err, channel.ErrForged) {
+			t.Errorf("%q: %v", pair, err)
+		}
+	}
+}
+
+func TestAWordIsOne(t *testing.T) {
+	v := decodeJSON([]byte(`{"a":[{"b":"x"},{"b":2},{"c":true}],"d":{"e":null}}`))
+	for path, want := range map[string]string{"a.0.b": "x", "a.1.b": "2", "a.2.c": "true", "a.*.c": "true", "a.*.b": "", "a.3.b": "", "a.-1.b": "", "d": "", "d.e": "", "a.b": "", "": ""} {
+		if got := word(v, path); got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
 func TestFieldsThatAreThereTwiceAreRefused(t *testing.T) {
 	f := theFake(t, "twilio_voice")
 	in := f.signed(t, f.Reports[0], now)

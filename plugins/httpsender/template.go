@@ -242,7 +242,8 @@ func (m *match) read(n *yaml.Node) error {
 	return errors.New("expected a value, a list of values, or {contains: text}")
 }
 
-func (m match) any(values []string) bool {
+// has reports whether one of the values is meant.
+func (m match) has(values []string) bool {
 	return slices.ContainsFunc(values, func(v string) bool {
 		return slices.Contains(m.is, v) || slices.ContainsFunc(m.contains, func(c string) bool { return strings.Contains(v, c) })
 	})

@@ -2,6 +2,8 @@ package dial_test
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -68,9 +70,10 @@ func TestPrivateAddressesAreForThoseWhoAllowThem(t *testing.T) {
 }
 
 func TestStrangersCertificatesAreRefused(t *testing.T) {
-	s := httptest.NewTLSServer(http.NotFoundHandler())
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
-	s.Config.ErrorLog = nil
 	if _, err := get(t, dial.Client(time.Second, true), s.URL); err == nil {
 		t.Error("a certificate of nobody was accepted")
 	}
