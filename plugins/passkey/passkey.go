@@ -53,10 +53,10 @@ type lock struct {
 
 // asked is the state: what the response has to be about.
 type asked struct {
-	Nonce   []byte `json:"nonce"`
-	User    []byte `json:"user,omitempty"`    // while enrolling: the user handle that we gave
-	Nobody  bool   `json:"nobody,omitempty"`  // nobody was named, so the device must say whose key it is
-	Verify  bool   `json:"verify,omitempty"`  // the device must have recognised its owner
+	Nonce  []byte `json:"nonce"`
+	User   []byte `json:"user,omitempty"`   // while enrolling: the user handle that we gave
+	Nobody bool   `json:"nobody,omitempty"` // nobody was named, so the device must say whose key it is
+	Verify bool   `json:"verify,omitempty"` // the device must have recognised its owner
 }
 
 // device is the credential: one key.
