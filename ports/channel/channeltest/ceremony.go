@@ -30,6 +30,14 @@ func (s Suite) descriptor(t T) {
 	}
 }
 
+// described is what the channel is under its configuration.
+func (r *rig) described() channel.Descriptor {
+	if d, ok := channel.As[channel.Describer](r.ch); ok {
+		return d.Describe()
+	}
+	return r.Plugin.Descriptor
+}
+
 func checkDescriptor(t T, d channel.Descriptor) {
 	t.Helper()
 	if !regexp.MustCompile(`^[a-z][a-z0-9_]{1,30}$`).MatchString(d.Type) {
@@ -122,7 +130,7 @@ func (s Suite) ceremony(t T) {
 	if v.Ref != r.ref {
 		t.Errorf("the device was called %q when enrolled and is called %q now", r.ref, v.Ref)
 	}
-	if s.Plugin.Identify {
+	if r.described().Identify {
 		r.identify(t, kept(cred, v.Credential))
 	}
 	s.boundAtOnce(t)

@@ -8,12 +8,7 @@ import (
 )
 
 // costs reports whether the channel's Begin reaches the person by itself.
-func (r *rig) costs() bool {
-	if d, ok := channel.As[channel.Describer](r.ch); ok && d.Describe().Costs {
-		return true
-	}
-	return r.Plugin.Costs
-}
+func (r *rig) costs() bool { return r.described().Costs || r.Plugin.Costs }
 
 // paid checks what the core pays for before it asks, and therefore must know
 // beforehand.

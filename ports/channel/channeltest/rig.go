@@ -97,7 +97,7 @@ func (r *rig) challenge(p channel.Purpose, cred channel.Credential) channel.Chal
 		Address: r.Address, Credential: bytes.Clone(cred), Locale: "en",
 		Callback: "https://login.example.com/callback/kit", ExpiresAt: r.clock.Now().Add(5 * time.Minute),
 	}
-	if r.Plugin.Address == channel.Account && p == channel.Authenticate {
+	if r.described().Address == channel.Account && p == channel.Authenticate {
 		c.Address = r.ref
 	}
 	return c
