@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/plugins/passkey"
 	"github.com/countersign/countersign/plugins/push"
 	"github.com/countersign/countersign/plugins/recovery"
+	"github.com/countersign/countersign/plugins/remote"
 	"github.com/countersign/countersign/plugins/telegram"
 	"github.com/countersign/countersign/plugins/telegrambot"
 	"github.com/countersign/countersign/plugins/telegramgateway"
@@ -38,6 +39,7 @@ func builtIn() []channel.Plugin {
 		passkey.Plugin(),
 		push.Plugin(),
 		recovery.Plugin(),
+		remote.Plugin(),
 		telegram.Plugin(),
 		telegrambot.Plugin(),
 		telegramgateway.Plugin(),
