@@ -40,8 +40,26 @@ func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	if f.Outcome == challenge.Failed && p.Notice == nil {
 		f.GiveBack = []string{challenges.CooldownKey(p.Challenge)}
 	}
-	d.finish(ctx, p, f, err)
-	return err == nil
+	if err != nil {
+		d.finish(ctx, p, f, err)
+		return false
+	}
+	d.mark(ctx, p, f)
+	return true
+}
+
+// mark notes that a message was sent. The hand that sent it does not wait for
+// that, unless too many already do.
+func (d *Dispatcher) mark(ctx context.Context, p store.Parcel, f store.Finish) {
+	select {
+	case d.marks <- struct{}{}:
+		d.busy.Go(func() {
+			d.finish(ctx, p, f, nil)
+			<-d.marks
+		})
+	default:
+		d.finish(ctx, p, f, nil)
+	}
 }
 
 func (d *Dispatcher) finish(ctx context.Context, p store.Parcel, f store.Finish, why error) {

@@ -57,6 +57,7 @@ type Needs struct {
 const (
 	hands   = 16               // sends at the same time
 	ahead   = 16               // messages that are claimed for hands that will soon be free
+	pens    = 64               // messages that are marked as sent at the same time
 	lease   = 30 * time.Second // of one message
 	timeout = 10 * time.Second // of one send
 
@@ -69,6 +70,7 @@ type Dispatcher struct {
 	Needs
 
 	free   chan struct{} // one for each free hand
+	marks  chan struct{} // one for each pen in use
 	wake   chan struct{}
 	more   atomic.Bool // the queue may hold more than there were hands for
 	flows  atomic.Bool // something was sent since the last look into the queue
@@ -87,7 +89,7 @@ type Dispatcher struct {
 func New(n Needs) *Dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Dispatcher{
-		Needs: n, free: make(chan struct{}, hands), wake: make(chan struct{}, 1),
+		Needs: n, free: make(chan struct{}, hands), marks: make(chan struct{}, pens), wake: make(chan struct{}, 1),
 		health: newHealth(), ctx: ctx, cancel: cancel,
 	}
 	for range hands {
