@@ -218,6 +218,46 @@ func TestAReservedMessageIsSentWithoutTheQueue(t *testing.T) {
 	})
 }
 
+// Hands are promised ahead only while messages flow: others might send what a
+// carrier that stands still keeps us from.
+func TestHandsArePromisedAheadWhileMessagesFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		reserve := func() (all []store.Start) {
+			for {
+				s := r.start(t, false)
+				if !r.d.Reserve(s.Message, s.Now) {
+					return all
+				}
+				all = append(all, s)
+			}
+		}
+		take := func(all []store.Start) {
+			for _, s := range all {
+				if err := r.store.Start(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+				r.d.Take(store.Parcel{Message: *s.Message, Challenge: s.Challenge})
+			}
+			synctest.Wait()
+		}
+		first := reserve()
+		take(first)
+		second := reserve()
+		if len(first) != 16 || len(second) != 32 {
+			t.Fatalf("%d are promised to begin with, and %d while messages flow; want 16 and 32", len(first), len(second))
+		}
+		r.d.Release()
+		if s := r.start(t, false); !r.d.Reserve(s.Message, s.Now) || r.d.Reserve(s.Message, s.Now) {
+			t.Error("what was released is not promised again, or twice")
+		}
+		take(second)
+		if n := r.first.sent(); n != len(first)+len(second) {
+			t.Errorf("%d were sent, want %d", n, len(first)+len(second))
+		}
+	})
+}
+
 func TestMessagesAreWrittenInTheNameOfTheTenant(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		ours, theirs, asked := r.start(t, false), r.start(t, false), r.start(t, false)

@@ -69,19 +69,20 @@ const (
 type Dispatcher struct {
 	Needs
 
-	free   chan struct{} // one for each free hand
 	marks  chan struct{} // one for each pen in use
 	wake   chan struct{}
 	more   atomic.Bool // the queue may hold more than there were hands for
 	flows  atomic.Bool // something was sent since the last look into the queue
 	health *health
 
-	mu      sync.Mutex // guards what follows, and busy.Add against busy.Wait
-	stopped bool
-	next    []store.Parcel // claimed, in nobody's hand yet
-	busy    sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // the life of sends that outlive the request they were asked in
-	cancel  context.CancelFunc
+	mu       sync.Mutex // guards what follows, and busy.Add against busy.Wait
+	stopped  bool
+	free     int            // hands
+	promised int            // reservations whose messages are not here yet
+	next     []store.Parcel // leased by us, in nobody's hand yet
+	busy     sync.WaitGroup
+	ctx      context.Context //nolint:containedctx // the life of sends that outlive the request they were asked in
+	cancel   context.CancelFunc
 }
 
 // New makes a dispatcher. It sends what it is handed at once; what waits in the
@@ -89,52 +90,62 @@ type Dispatcher struct {
 func New(n Needs) *Dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Dispatcher{
-		Needs: n, free: make(chan struct{}, hands), marks: make(chan struct{}, pens), wake: make(chan struct{}, 1),
+		Needs: n, free: hands, marks: make(chan struct{}, pens), wake: make(chan struct{}, 1),
 		health: newHealth(), ctx: ctx, cancel: cancel,
-	}
-	for range hands {
-		d.free <- struct{}{}
 	}
 	return d
 }
 
-// Reserve takes a free hand for a message, if there is one, and marks the
-// message as leased by it.
+// Reserve promises a hand to a message, if one is free or, while messages flow,
+// soon will be, and marks the message as leased by us.
 func (d *Dispatcher) Reserve(m *store.Message, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stopped {
+	room := d.free
+	if d.flows.Load() {
+		room += ahead - len(d.next)
+	}
+	if d.stopped || d.promised >= room {
 		return false
 	}
-	select {
-	case <-d.free:
-		m.Owner, m.Leased, m.Tries, m.Fence = d.Owner, now.Add(lease), 1, 1
-		d.busy.Add(1)
-		return true
-	default:
-		return false
-	}
+	d.promised++
+	d.busy.Add(1)
+	m.Owner, m.Leased, m.Tries, m.Fence = d.Owner, now.Add(lease), 1, 1
+	return true
 }
 
-// Release gives a reserved hand back.
+// Release takes a promise back.
 func (d *Dispatcher) Release() {
-	d.free <- struct{}{}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.promised--
 	d.busy.Done()
 }
 
-// Take sends a message whose hand was reserved.
+// Take sends a message that a hand was promised to.
 func (d *Dispatcher) Take(p store.Parcel) {
-	go func() {
-		for more := true; more; p, more = d.pick() {
-			if d.deliver(d.ctx, p) {
-				d.flows.Store(true)
-			}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.promised--
+	if d.free == 0 { // the next one that is free finds it
+		d.next = append(d.next, p)
+		d.busy.Done()
+		return
+	}
+	d.free--
+	go d.work(p)
+}
+
+// work is a hand that sends one message, and those that wait for a hand.
+func (d *Dispatcher) work(p store.Parcel) {
+	for more := true; more; p, more = d.pick() {
+		if d.deliver(d.ctx, p) {
+			d.flows.Store(true)
 		}
-		d.Release()
-		if d.more.Load() {
-			d.Wake()
-		}
-	}()
+	}
+	if d.more.Load() {
+		d.Wake()
+	}
 }
 
 // Wake makes the dispatcher look into the queue now.
@@ -180,16 +191,23 @@ func (d *Dispatcher) Stop(ctx context.Context) {
 	<-done
 }
 
-// pick takes a message that was claimed ahead.
+// pick takes a message that waits for a hand. If there is none, the hand is free.
 func (d *Dispatcher) pick() (store.Parcel, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.next) == 0 {
+		d.drop(1)
 		return store.Parcel{}, false
 	}
 	p := d.next[0]
 	d.next = d.next[1:]
 	return p, true
+}
+
+// drop frees hands. The caller holds mu.
+func (d *Dispatcher) drop(n int) {
+	d.free += n
+	d.busy.Add(-n)
 }
 
 // claim leases messages for the hands that are free and, while messages flow,
@@ -199,11 +217,12 @@ func (d *Dispatcher) pick() (store.Parcel, bool) {
 func (d *Dispatcher) claim(ctx context.Context) {
 	d.more.Store(true) // before looking for hands: one that is freed from now on wakes us
 	n := d.grab()
+	flows := d.flows.Swap(false)
 	if n == 0 {
 		return
 	}
 	most := n
-	if d.flows.Swap(false) {
+	if flows {
 		most += ahead
 	}
 	parcels, err := d.Store.Claim(ctx, store.Claim{Owner: d.Owner, Lease: lease, Max: most, Now: d.Clock.Now()})
@@ -211,31 +230,26 @@ func (d *Dispatcher) claim(ctx context.Context) {
 		d.Log.Error("the queue cannot be read", "error", err)
 	}
 	d.more.Store(len(parcels) == most)
-	now := min(n, len(parcels))
 	d.mu.Lock()
-	d.next = append(d.next, parcels[now:]...) // first, so that the hands below find them
-	d.mu.Unlock()
-	for _, p := range parcels[:now] {
-		d.Take(p)
+	defer d.mu.Unlock()
+	d.next = append(d.next, parcels...)
+	for range min(n, len(d.next)) { // some may be waiting for the hands that we held
+		go d.work(d.next[0])
+		d.next = d.next[1:]
+		n--
 	}
-	for range n - now {
-		d.Release()
-	}
+	d.drop(n)
 }
 
-// grab reserves all free hands.
+// grab takes all hands that are free and not promised.
 func (d *Dispatcher) grab() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped {
 		return 0
 	}
-	for n := 0; ; n++ {
-		select {
-		case <-d.free:
-			d.busy.Add(1)
-		default:
-			return n
-		}
-	}
+	n := max(0, d.free-d.promised)
+	d.free -= n
+	d.busy.Add(n)
+	return n
 }
