@@ -394,6 +394,9 @@ func TestADecoySendsNothingAndFaresLikeTheRest(t *testing.T) {
 		if r.first.sent() != 1 {
 			t.Errorf("%d messages were sent for one person", r.first.sent())
 		}
+		if n := len(r.words.asked); n != 2 {
+			t.Errorf("%d messages were written for a person and a decoy: one of them is less work", n)
+		}
 	})
 }
 

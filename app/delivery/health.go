@@ -26,12 +26,13 @@ func (h *health) learn(channel string, took time.Duration, err error) {
 	h.last[channel] = fate{took: took, err: err}
 }
 
-// pretend takes as long as the channel's last real message, and ends as it did.
-func (h *health) pretend(ctx context.Context, channel string) error {
+// pretend takes as long as the channel's last real message, of which some time is
+// spent already, and ends as it did.
+func (h *health) pretend(ctx context.Context, channel string, spent time.Duration) error {
 	h.mu.Lock()
 	f := h.last[channel]
 	h.mu.Unlock()
-	timer := time.NewTimer(f.took)
+	timer := time.NewTimer(f.took - spent)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
