@@ -22,6 +22,7 @@ import (
 	"github.com/countersign/countersign/plugins/twilioverify"
 	"github.com/countersign/countersign/plugins/twofactor"
 	"github.com/countersign/countersign/plugins/vonage"
+	"github.com/countersign/countersign/plugins/webhook"
 	"github.com/countersign/countersign/ports/channel"
 )
 
@@ -49,5 +50,6 @@ func builtIn() []channel.Plugin {
 		twilioverify.Plugin(),
 		twofactor.Plugin(),
 		vonage.Plugin(),
+		webhook.Plugin(),
 	}
 }

@@ -40,6 +40,7 @@ var rules = []rule{
 	{"plugins/email", []string{"std", "ports/channel", "github.com/wneessen/go-mail"}},
 	{"plugins/passkey", []string{"std", "ports/channel", "github.com/go-webauthn/webauthn"}},
 	{"plugins/hotp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
+	{"plugins/webhook", []string{"std", "ports/channel", "adapters/webhook/signature"}},
 	{"plugins/remote", []string{"std", "ports/channel", "adapters/webhook/signature"}},
 	{"plugins/push", []string{"std", "ports/channel", "adapters/webhook/signature"}}, // which receivers import
 	{"plugins/totp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
