@@ -7,9 +7,9 @@ import (
 
 	"github.com/countersign/countersign/adapters/configfile"
 	"github.com/countersign/countersign/adapters/webhook"
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Webhook is an endpoint elsewhere that is told what happens.

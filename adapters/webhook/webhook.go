@@ -19,10 +19,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/ports/channel/dial"
 	port "github.com/countersign/countersign/ports/event"
+	"github.com/countersign/countersign/ports/signature"
 	"github.com/countersign/countersign/ports/system"
 )
 

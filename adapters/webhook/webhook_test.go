@@ -21,9 +21,9 @@ import (
 
 	"github.com/countersign/countersign/adapters/system"
 	"github.com/countersign/countersign/adapters/webhook"
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/domain/event"
 	port "github.com/countersign/countersign/ports/event"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/provider"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Config says who wakes phones.

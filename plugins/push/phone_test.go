@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/channeltest"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

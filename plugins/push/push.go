@@ -13,9 +13,9 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/provider"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Plugin is the push channel.

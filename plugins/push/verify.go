@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // What a phone may say is bounded.

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/provider"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Config says where a channel runs, and what it may be. Nothing that the other

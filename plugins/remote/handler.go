@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // mostAsked is how many bytes of a request are read, and patience how long the

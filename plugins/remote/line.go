@@ -9,9 +9,9 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/provider"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // The version of the protocol, and the header that says it. Each side refuses what

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/channeltest"
+	"github.com/countersign/countersign/ports/signature"
 
 	"github.com/countersign/countersign/plugins/remote"
 )

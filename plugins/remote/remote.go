@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Plugin is every channel that runs elsewhere. What it is there, its configuration

@@ -18,12 +18,12 @@ import (
 	"github.com/pquerna/otp"
 	libhotp "github.com/pquerna/otp/hotp"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/plugins/hotp"
 	"github.com/countersign/countersign/plugins/recovery"
 	"github.com/countersign/countersign/plugins/remote"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/channeltest"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/provider"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // Plugin is the channel of whatever stands behind a URL. What kind of address it

@@ -29,6 +29,7 @@ var kits = rule{"ports/…/…test", []string{"std", "domain", "ports", rapid}}
 // the tree without saying here what it may know.
 var rules = []rule{
 	{"domain", []string{"std", "domain"}}, // see TestDomainIsPure for what of std
+	{"ports/signature", []string{"std"}},  // receivers import it
 	{"ports", []string{"std", "domain", "ports"}},
 
 	{"app/", []string{"std", "domain", "ports", "app/"}},
@@ -40,9 +41,9 @@ var rules = []rule{
 	{"plugins/email", []string{"std", "ports/channel", "github.com/wneessen/go-mail"}},
 	{"plugins/passkey", []string{"std", "ports/channel", "github.com/go-webauthn/webauthn"}},
 	{"plugins/hotp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
-	{"plugins/webhook", []string{"std", "ports/channel", "adapters/webhook/signature"}},
-	{"plugins/remote", []string{"std", "ports/channel", "adapters/webhook/signature"}},
-	{"plugins/push", []string{"std", "ports/channel", "adapters/webhook/signature"}}, // which receivers import
+	{"plugins/webhook", []string{"std", "ports/channel", "ports/signature"}},
+	{"plugins/remote", []string{"std", "ports/channel", "ports/signature"}},
+	{"plugins/push", []string{"std", "ports/channel", "ports/signature"}},
 	{"plugins/totp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
 	{"plugins/httpsender", []string{"std", "ports/channel", "go.yaml.in/yaml/v3"}},
 	// Those that sign people in at identity providers are made of one package,
@@ -67,8 +68,7 @@ var rules = []rule{
 	}},
 	{"adapters/argon2", []string{"std", "domain", "ports", "golang.org/x/crypto/argon2"}},
 	{"adapters/auditlog", []string{"std", "domain", "ports"}},
-	{"adapters/webhook/signature", []string{"std"}}, // receivers import it
-	{"adapters/webhook", []string{"std", "domain", "ports", "adapters/webhook/signature"}},
+	{"adapters/webhook", []string{"std", "domain", "ports"}},
 	{"adapters/commonwords", []string{"std", "domain", "ports"}},
 	{"adapters/memstore", []string{"std", "domain", "ports"}},
 	{"adapters/configfile", []string{"std", "domain", "ports", "go.yaml.in/yaml/v3"}},

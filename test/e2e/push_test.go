@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
+	"github.com/countersign/countersign/ports/signature"
 	"github.com/countersign/countersign/test/harness"
 )
 

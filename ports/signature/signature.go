@@ -1,5 +1,5 @@
-// Package signature signs webhooks, and lets those who receive them tell that
-// they are ours, whole and fresh. It speaks Standard Webhooks 1.0
+// Package signature signs webhooks and requests like them, and lets those who
+// receive them tell whose they are, that they are whole, and fresh. It speaks Standard Webhooks 1.0
 // (https://www.standardwebhooks.com) and needs nothing but the standard library.
 package signature
 

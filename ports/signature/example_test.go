@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 // A receiver checks the signature before it looks at anything, and handles each

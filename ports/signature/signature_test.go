@@ -11,7 +11,7 @@ import (
 
 	standard "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/countersign/countersign/adapters/webhook/signature"
+	"github.com/countersign/countersign/ports/signature"
 )
 
 func secretOf(n int, fill string) string {
