@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/plugins/twilio"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/channel/channeltest"
 )
 
 // tracked opens a sender whose token and callback are those of Twilio's own
@@ -168,4 +170,22 @@ func TestNobodyReportsWhereNoTokenCanTell(t *testing.T) {
 	if _, err := tr.Track(t.Context(), in); !errors.Is(err, channel.ErrForged) {
 		t.Errorf("%v", err)
 	}
+}
+
+func FuzzTrack(f *testing.F) {
+	ch, err := twilio.Plugin().Open(f.Context(), channeltest.Decoder(fmt.Sprintf(`{"account":%q,"token":"12345","from":"Example","callback":%q}`, account, exampleURL)), channel.Env{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	tr, _ := channel.As[channel.Tracker](ch)
+	f.Add("MessageSid=SM1&MessageStatus=delivered", "RSOYDt4T1cUTdK1PDd93/VVr8B8=", "")
+	f.Add("a=1&a=2", "", "bodySHA256=00")
+	f.Add("%zz", "=", "bodySHA256=&bodySHA256=")
+	f.Fuzz(func(t *testing.T, body, signature, query string) {
+		in := channel.Inbound{Method: http.MethodPost, Header: map[string][]string{"X-Twilio-Signature": {signature}}, Body: []byte(body)}
+		in.Query, _ = url.ParseQuery(query) // whatever can be read of it
+		if got, err := tr.Track(t.Context(), in); !errors.Is(err, channel.ErrForged) || got != nil {
+			t.Errorf("believed %+v, %v", got, err)
+		}
+	})
 }

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/plugins/vonage"
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/channel/channeltest"
 )
 
 func tracker(t *testing.T, more string) channel.Tracker {
@@ -137,4 +139,22 @@ func TestForgedAndOldReportsAreRefused(t *testing.T) {
 	if _, err := tracker(t, "").Track(t.Context(), in); !errors.Is(err, channel.ErrForged) {
 		t.Errorf("nobody's secret: %v", err)
 	}
+}
+
+func FuzzTrack(f *testing.F) {
+	ch, err := vonage.Plugin().Open(f.Context(), channeltest.Decoder(config("https://rest.nexmo.com", signedBy)), channel.Env{Now: now})
+	if err != nil {
+		f.Fatal(err)
+	}
+	tr, _ := channel.As[channel.Tracker](ch)
+	f.Add(`{"messageId":"0C1","status":"delivered","sig":"00"}`, "")
+	f.Add("messageId=0C1&sig=", "")
+	f.Add("", "sig=00&timestamp=1461605396")
+	f.Fuzz(func(t *testing.T, body, query string) {
+		in := channel.Inbound{Method: "POST", Body: []byte(body)}
+		in.Query, _ = url.ParseQuery(query) // whatever can be read of it
+		if got, err := tr.Track(t.Context(), in); !errors.Is(err, channel.ErrForged) || got != nil {
+			t.Errorf("believed %+v, %v", got, err)
+		}
+	})
 }

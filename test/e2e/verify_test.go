@@ -114,3 +114,33 @@ func TestS118AProviderThatIsDownCostsNobodyAnything(t *testing.T) {
 		c.Post("/v1/challenges", map[string]string{"to": anns}).WantCode(http.StatusTooManyRequests, "cooldown")
 	})
 }
+
+func TestS118NobodyIsReachedWhoIsNotThere(t *testing.T) {
+	checked(t, quick+"sign_up: { auto_create: false }\n", func(t *testing.T, _ *harness.Server, c *harness.Client, v *providers.Verify) {
+		a := beginChecked(c)
+		c.Post("/v1/challenges/"+a.Text("id")+"/resend", nil).Want(http.StatusAccepted)
+		c.Verify(a.Text("id"), "0000000001").WantCode(http.StatusUnprocessableEntity, "invalid_code")
+		if v.Asked() != 0 || v.Reached() != 0 {
+			t.Errorf("the provider was asked %d times about somebody who is not there", v.Asked())
+		}
+		if a.Text("delivery") != "sent" || a.Number("prompt.length") != 10 || a.Number("sends_left") != 2 {
+			t.Errorf("a stranger can be told from somebody we know: %s", a)
+		}
+	})
+}
+
+func TestS118APhoneBecomesASecondFactor(t *testing.T) {
+	checked(t, quick, func(t *testing.T, _ *harness.Server, c *harness.Client, v *providers.Verify) {
+		const other = "+31687654321"
+		who := c.Verify(beginChecked(c).Text("id"), v.Read(anns)).Tokens()
+		added := c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "sms", "to": other}).Want(http.StatusCreated)
+		beginChecked(c)
+		c.Verify(added.Text("challenge.id"), v.Read(anns)).WantCode(http.StatusUnprocessableEntity, "invalid_code")
+		c.Verify(added.Text("challenge.id"), v.Read(other)).Want(http.StatusOK)
+		c.RequireTwoFactor(who.Access)
+		pending := c.Verify(beginChecked(c).Text("id"), v.Read(anns)).Want(http.StatusOK).Text("pending_token")
+		second := c.SecondFactor(pending, added.Text("device.id"))
+		c.Verify(second.ID, v.Read(anns)).WantCode(http.StatusUnprocessableEntity, "invalid_code")
+		c.Verify(second.ID, v.Read(other)).Tokens()
+	})
+}
