@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/meter"
@@ -68,6 +69,20 @@ func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (sho
 	c.Format, c.Prompt = kept.Format, kept.Prompt // as the preview promised
 	c.Delivery, c.Sends, c.MaxSends, c.ResendAt = challenge.Sent, kept.Sends, kept.MaxSends, kept.ResendAt
 	return o.Prompt.Show, s.update(ctx, *c)
+}
+
+// fits reports whether a challenge's code can come by another channel: it was
+// said what the code looks like, and a provider makes its own.
+func fits(via channels.Instance, c challenge.Challenge) bool {
+	if !via.Costs {
+		return true
+	}
+	preview, ok := channel.As[channel.Previewer](via.Channel)
+	if !ok {
+		return false
+	}
+	format, _, err := keep(preview.Preview(channel.Challenge{Purpose: channel.Authenticate, Locale: c.Locale}))
+	return err == nil && format == c.Format
 }
 
 // update stores what a channel said of a challenge that goes on.

@@ -91,7 +91,11 @@ func (s *Service) again(c challenge.Challenge, instance string) (channels.Instan
 	if c.Device != "" {
 		return channels.Instance{}, channels.ErrNotConfigured
 	}
-	return s.pick(instance, c.Kind)
+	via, err := s.pick(instance, c.Kind)
+	if err == nil && !fits(via, c) {
+		err = ErrRequest.With(fault.Field{Pointer: "/channel", Code: "invalid_channel", Detail: "This channel sends codes of another form."})
+	}
+	return via, err
 }
 
 // reachAgain asks a channel that reaches people by itself to do so once more. It

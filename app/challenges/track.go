@@ -85,7 +85,7 @@ func (s *Service) note(ctx context.Context, via channels.Instance, r channel.Rep
 // before the next message is given back.
 func (s *Service) detour(ctx context.Context, tx store.Tx, c *challenge.Challenge) (bool, error) {
 	now := s.Clock.Now()
-	route := s.Channels.Route(c.Kind)
+	route := s.Channels.Senders(c.Kind)
 	at := slices.IndexFunc(route, func(i channels.Instance) bool { return i.ID == c.Channel })
 	if c.Refusal(now) != nil || c.Device != "" || c.SendsLeft() == 0 || at < 0 || at+1 >= len(route) {
 		c.Delivery = challenge.Failed

@@ -84,7 +84,7 @@ func (s *Service) view(c challenge.Challenge) View {
 	}
 	if v.SendsLeft > 0 && c.Device == "" {
 		for _, in := range s.Channels.Route(c.Kind) {
-			if in.ID != c.Channel {
+			if in.ID != c.Channel && fits(in, c) {
 				v.ChannelsLeft = append(v.ChannelsLeft, in.ID)
 			}
 		}
