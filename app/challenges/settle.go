@@ -135,7 +135,9 @@ func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settleme
 // secondFactorDue reports whether a second factor must follow, and by which
 // devices: not by the one that was just used, and not if that one asked for two
 // factors itself. It reads them only where the answer may depend on them, or where
-// one was asked for.
+// one was asked for. Whoever came by their only device, and could have come by
+// something else, is asked for what stands in for it: a phone that is both factors
+// would be the only one.
 func (s *Service) secondFactorDue(ctx context.Context, u user.User, w settling) ([]device.Device, bool, error) {
 	p := s.Tenants.Policy(u.Tenant)
 	if assurance.Assess([]assurance.Evidence{w.evidence()}).AAL >= assurance.AAL2 || !w.in.Further && !p.AsksForSecond(u, 1) {
@@ -145,17 +147,26 @@ func (s *Service) secondFactorDue(ctx context.Context, u user.User, w settling) 
 	if err != nil {
 		return nil, false, err
 	}
-	n := 0
-	used := w.paid.Challenge.Counter
+	all, used := seconds(mine), w.paid.Challenge.Counter
 	mine = slices.DeleteFunc(mine, func(d device.Device) bool {
 		return s.counterOfDevice(d) == used || w.paid.Device != nil && d.ID == w.paid.Device.ID
 	})
-	for _, d := range mine {
+	if n := seconds(mine); n > 0 || !p.AsksForSecond(u, all) {
+		return mine, p.AsksForSecond(u, n), nil
+	}
+	account, err := s.Store.Account(ctx, u.Tenant, u.ID)
+	other := func(i user.Identifier) bool { return i.Verified() && CounterOf(u.Tenant, i.Contact) != used }
+	return mine, slices.ContainsFunc(account.Identifiers, other), err
+}
+
+// seconds counts the devices that give a second factor.
+func seconds(all []device.Device) (n int) {
+	for _, d := range all {
 		if d.SecondFactor() {
 			n++
 		}
 	}
-	return mine, p.AsksForSecond(u, n), nil
+	return n
 }
 
 func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settlement, u user.User, mine []device.Device) (Outcome, error) {
