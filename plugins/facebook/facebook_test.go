@@ -124,3 +124,13 @@ func TestAWrongSecretIsTheOperatorsConcern(t *testing.T) {
 		}
 	}
 }
+
+func TestErrorsDoNotShowTokens(t *testing.T) { // which Facebook wants in URLs
+	p := start(t)
+	ch := open(t, p, config(p.URL))
+	p.Close()
+	v, err := ch.Verify(t.Context(), channel.Challenge{}, nil, channel.Response{Data: json.RawMessage(`{"access_token":"EAA00000000"}`)})
+	if !errors.Is(err, channel.ErrUnavailable) || strings.Contains(err.Error(), "EAA00000000") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("%s, %v", v.Outcome, err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -93,6 +94,16 @@ func TestTokensMustHaveBeenMadeForUs(t *testing.T) { // S-101
 	off := open(t, p, fmt.Sprintf(`{"client_id":"Iv1.client","client_secret":"hush-hush-hush","site":%q,"api":%q}`, p.URL, p.URL))
 	if v := bring(t, off, p.Grant("Iv1.client", now)); v.Outcome != channel.Rejected {
 		t.Error("accepted although nobody has allowed it")
+	}
+}
+
+func TestAnAnswerAboutAnotherAppIsRefused(t *testing.T) { // GitHub gives none
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"app":{"client_id":"Iv1.other"},"user":{"id":1},"created_at":%q,"id":1}`, time.Now().Format(time.RFC3339))
+	}))
+	t.Cleanup(srv.Close)
+	if v := bring(t, open(t, &providers.OAuth{}, config(srv.URL)), "gho_00000000"); v.Outcome != channel.Rejected {
+		t.Errorf("%s", v.Outcome)
 	}
 }
 

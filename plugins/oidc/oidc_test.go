@@ -2,14 +2,20 @@ package oidc_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,7 +169,7 @@ func TestATokenIsGoodUnderTheProvidersKeyOnly(t *testing.T) { // A-068, A-078
 		"a stranger's key under the right name": providers.SignWith(foreign, map[string]any{"kid": "key-1"}, claims),
 		"a key that the token brings along":     providers.SignWith(foreign, map[string]any{"kid": "mine", "jwk": map[string]any{"kty": "EC"}}, claims),
 		"a key that the token points to":        providers.SignWith(foreign, map[string]any{"kid": "mine", "jku": b.URL + "/evil", "x5u": b.URL + "/evil"}, claims),
-		"an extension":                          providers.SignWith(foreign, map[string]any{"kid": "key-1", "crit": []string{"b64"}}, claims),
+		"an extension":                          b.SignUnder(map[string]any{"crit": []string{"b64"}}, claims),
 		"no signature":                          unsigned, "a shared secret": shared, "a signature cut off": parts[0] + "." + parts[1] + ".",
 		"two parts": parts[0] + "." + parts[1], "four parts": good + ".a", "nothing": "..", "padding": good + "=", "an ocean": strings.Repeat("a", 1<<20) + ".b.c",
 	} {
@@ -173,6 +179,21 @@ func TestATokenIsGoodUnderTheProvidersKeyOnly(t *testing.T) { // A-068, A-078
 	}
 	if n := b.Fetched(); n != 1 {
 		t.Errorf("the keys were asked for %d times", n)
+	}
+	if v := b.bring(t, map[string]any{"id_token": b.SignUnder(map[string]any{"x5t": "x", "jku": b.URL + "/evil"}, claims)}); v.Outcome != channel.Verified {
+		t.Errorf("a header that says more than we read: %s (%s)", v.Outcome, v.Reason)
+	}
+}
+
+func TestAnotherIssuersDocumentIsNotBelieved(t *testing.T) { // OpenID Connect Discovery 1.0 section 4.3
+	b := open(t, ``)
+	b.Issuer = "https://id.example.com" // what the tokens say, too
+	data, err := json.Marshal(b.token(map[string]any{"iss": b.URL}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := b.Verify(t.Context(), channel.Challenge{}, nil, channel.Response{Data: data}); !errors.Is(err, channel.ErrUnavailable) {
+		t.Errorf("%s, %v", v.Outcome, err)
 	}
 }
 
@@ -226,6 +247,61 @@ func TestKeysOfStrangeKindsDoNoHarm(t *testing.T) { // Telegram publishes one of
 		map[string]string{"kty": "oct", "kid": "key-1", "k": "aHVzaA"}, map[string]string{})
 	if v := b.bring(t, b.token(nil)); v.Outcome != channel.Verified {
 		t.Errorf("%s (%s)", v.Outcome, v.Reason)
+	}
+}
+
+func TestEveryKindOfSignatureNeedsItsKindOfKey(t *testing.T) {
+	b, wide := open(t, ``), open(t, `,"algorithms":["PS256","ES384"]`)
+	encode := base64.RawURLEncoding.EncodeToString
+	long, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	curved, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := curved.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edwards, edwardsKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []map[string]string{
+		{"kty": "RSA", "kid": "rsa", "n": encode(long.N.Bytes()), "e": "AQAB"},
+		{"kty": "RSA", "kid": "rs256", "alg": "RS256", "n": encode(long.N.Bytes()), "e": "AQAB"},
+		{"kty": "RSA", "kid": "sealing", "use": "enc", "n": encode(long.N.Bytes()), "e": "AQAB"},
+		{"kty": "EC", "crv": "P-384", "kid": "p384", "x": encode(point[1:49]), "y": encode(point[49:])},
+		{"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": encode(edwards)},
+	}
+	for _, x := range []struct {
+		b      bench
+		method jwt.SigningMethod
+		kid    string
+		key    any
+		want   channel.Outcome
+	}{
+		{b, jwt.SigningMethodRS256, "rsa", long, channel.Verified}, {b, jwt.SigningMethodRS256, "rs256", long, channel.Verified},
+		{b, jwt.SigningMethodEdDSA, "ed", edwardsKey, channel.Verified}, {wide, jwt.SigningMethodPS256, "rsa", long, channel.Verified},
+		{wide, jwt.SigningMethodES384, "p384", curved, channel.Verified}, {wide, jwt.SigningMethodES384, "", curved, channel.Verified},
+		{b, jwt.SigningMethodPS256, "rsa", long, channel.Rejected}, {wide, jwt.SigningMethodPS256, "rs256", long, channel.Rejected},
+		{b, jwt.SigningMethodRS256, "sealing", long, channel.Rejected}, {b, jwt.SigningMethodRS256, "ed", long, channel.Rejected},
+		{b, jwt.SigningMethodRS256, "", long, channel.Rejected}, {wide, jwt.SigningMethodRS256, "rsa", long, channel.Rejected},
+	} {
+		x.b.Publish("", keys...)
+		token := jwt.NewWithClaims(x.method, jwt.MapClaims(x.b.Claims(nil)))
+		if x.kid != "" {
+			token.Header["kid"] = x.kid
+		}
+		text, err := token.SignedString(x.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := x.b.bring(t, map[string]any{"id_token": text}); v.Outcome != x.want {
+			t.Errorf("%s by %q: %s", x.method.Alg(), x.kid, v.Outcome)
+		}
 	}
 }
 
@@ -346,12 +422,21 @@ func TestAnotherTripsTokenIsRefused(t *testing.T) { // A-076: the nonce
 
 func TestReturnsAreReadStrictly(t *testing.T) {
 	b := open(t, ``)
-	s, _ := b.trip(t, "h")
+	s, target := b.trip(t, "h")
 	if v := b.back(t, s, url.Values{"state": {"h"}, "error": {"access_denied"}}); v.Reason != channel.Denied {
 		t.Errorf("somebody said no: %s (%s)", v.Outcome, v.Reason)
 	}
-	if v := b.back(t, s, url.Values{"state": {"h"}, "code": {"c"}, "iss": {"https://evil.example"}}); v.Reason != channel.Mismatch {
+	way, err := b.Consent(target.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	way.Set("iss", "https://evil.example") // RFC 9207
+	if v := b.back(t, s, way); v.Reason != channel.Mismatch {
 		t.Errorf("another provider's code: %s (%s)", v.Outcome, v.Reason)
+	}
+	way.Set("iss", b.URL)
+	if v := b.back(t, s, way); v.Outcome != channel.Verified {
+		t.Errorf("the provider's code, which nobody else has seen: %s (%s)", v.Outcome, v.Reason)
 	}
 	cb, _ := channel.As[channel.Callback](b.Channel)
 	for name, q := range map[string]url.Values{
@@ -377,6 +462,41 @@ func TestUserinfoCompletesTheToken(t *testing.T) {
 	v := b.back(t, s, back)
 	if v.Outcome != channel.Verified || v.Identity.Email != "ada@example.com" || v.Identity.EmailVerified || v.Identity.FirstName != "Ada" {
 		t.Errorf("%s: %+v", v.Outcome, v.Identity)
+	}
+}
+
+func TestNobodySendsUsElsewhere(t *testing.T) { // our secret would go along
+	var asked atomic.Bool
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }))
+	t.Cleanup(elsewhere.Close)
+	away := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(away.Close)
+	ch, err := oidc.Plugin().Open(t.Context(), channeltest.Decoder(fmt.Sprintf(`{"issuer":%q,"client_id":"x"}`, away.URL)), channel.Env{
+		HTTP: &http.Client{Timeout: 5 * time.Second}, Now: time.Now, Random: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := channel.As[channel.Prober](ch)
+	if err := p.Probe(t.Context()); !errors.Is(err, channel.ErrUnavailable) || asked.Load() {
+		t.Errorf("%v; followed: %v", err, asked.Load())
+	}
+}
+
+func TestUserinfoAboutSomebodyElseIsAFault(t *testing.T) {
+	b := open(t, `,"user_info":true`)
+	b.Tells(map[string]any{"sub": "u-2"})
+	s, target := b.trip(t, "h")
+	back, err := b.Consent(target.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(map[string]string{"code": back.Get("code")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := b.Verify(t.Context(), channel.Challenge{}, s, channel.Response{Data: data}); !errors.Is(err, channel.ErrUnavailable) {
+		t.Errorf("%s, %v", v.Outcome, err)
 	}
 }
 

@@ -141,10 +141,15 @@ func (p *OIDC) Claims(changes map[string]any) map[string]any {
 }
 
 // Sign makes a token.
-func (p *OIDC) Sign(claims map[string]any) string {
+func (p *OIDC) Sign(claims map[string]any) string { return p.SignUnder(nil, claims) }
+
+// SignUnder makes a token with more in its header.
+func (p *OIDC) SignUnder(more, claims map[string]any) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return SignWith(p.key, map[string]any{"kid": p.id}, claims)
+	header := map[string]any{"kid": p.id}
+	maps.Copy(header, more)
+	return SignWith(p.key, header, claims)
 }
 
 // SignWith makes a token by a P-256 key, under a header.
