@@ -18,8 +18,8 @@ type Config struct {
 	Secret   channel.Secret `json:"secret" doc:"Secret that both sides sign with: whsec_ and base64 of 24 to 64 bytes; two of them while one is being replaced." secret:"file"`
 	Title    string         `json:"title" doc:"What people call it." min:"1" max:"64"`
 	Sends    bool           `json:"sends" doc:"The other side only delivers messages with codes of ours, so it is asked nothing but /send."`
-	Address  string         `json:"address" doc:"What kind of address it needs, if any." enum:",email,phone,account"`
-	Form     string         `json:"form" doc:"How what it sends is written; as the kind of address suggests if empty." enum:",email,sms,chat,voice"`
+	Address  string         `json:"address" doc:"What kind of address it needs, if any." enum:"email,phone,account"`
+	Form     string         `json:"form" doc:"How what it sends is written; as the kind of address suggests if empty." enum:"email,sms,chat,voice"`
 	Factor   string         `json:"factor" doc:"What success proves." enum:"knowledge,possession,inherence"`
 	AMR      []string       `json:"amr" doc:"Values of RFC 8176 that success stands for."`
 	MaxAAL   int            `json:"max_aal" doc:"Assurance level that success may lift to; 1 makes it no second factor for what needs level 2." min:"0" max:"2"`

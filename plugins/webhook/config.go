@@ -15,7 +15,7 @@ type Config struct {
 	URL     string         `json:"url" doc:"Where every message is posted, such as https://hooks.example.com/codes."`
 	Secret  channel.Secret `json:"secret" doc:"Secret that requests are signed with: whsec_ and base64 of 24 to 64 bytes; two of them while one is being replaced." secret:"file"`
 	Address string         `json:"address" doc:"What kind of address you send to." enum:"email,phone"`
-	Form    string         `json:"form" doc:"How messages are written; as the kind of address suggests if empty." enum:",email,sms,chat,voice"`
+	Form    string         `json:"form" doc:"How messages are written; as the kind of address suggests if empty." enum:"email,sms,chat,voice"`
 	Title   string         `json:"title" doc:"What people call it." min:"1" max:"64"`
 }
 
