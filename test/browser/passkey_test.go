@@ -207,3 +207,39 @@ func TestPasskeyIsWorthNothingOnAnotherSite(t *testing.T) {
 		t.Error("the lure's page may call the API")
 	}
 }
+
+// A new key is not signed by anybody, so whoever has seen somebody's key can say
+// that it is theirs: they would then be signed in as its next user.
+func TestAKeyIsOnePersonsDevice(t *testing.T) {
+	c, _, origin, b := stand(t)
+	p := b.open(origin)
+	p.key(true)
+	begin := func(to string) harness.Answer {
+		return c.As(c.SignIn(to).Access).Post("/v1/me/devices", map[string]string{"channel": "passkey"}).Want(http.StatusCreated)
+	}
+	finish := func(made harness.Answer, data any) harness.Answer {
+		return c.Post("/v1/challenges/"+made.Text("challenge.id")+"/verify", map[string]any{"data": data})
+	}
+	anns := begin(ann)
+	raw, err := p.run("use", anns.Get("challenge.prompt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish(anns, raw).Want(http.StatusOK)
+
+	bobs := begin("bob@example.com")
+	var key map[string]any
+	if err := json.Unmarshal(raw, &key); err != nil {
+		t.Fatal(err)
+	}
+	said, err := json.Marshal(map[string]any{
+		"type": "webauthn.create", "challenge": bobs.Text("challenge.prompt.options.challenge"), "origin": origin, "crossOrigin": false,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key["response"].(map[string]any)["clientDataJSON"] = base64.RawURLEncoding.EncodeToString(said)
+	if got := finish(bobs, key); got.Status != http.StatusConflict || got.Code() != "already_linked" {
+		t.Errorf("somebody else's key: %s", got)
+	}
+}
