@@ -62,7 +62,7 @@ func (s *Service) settlement(w settling) (store.Settlement, error) {
 		Tenant: c.Tenant, Handle: c.Handle, Answered: w.answered, Now: w.now, Counter: c.Counter, GiveBack: keys(w.windows),
 	}
 	if w.verdict.OnceKey != "" {
-		out.Once = &store.Once{Key: subject(c.Tenant, c.Channel, w.verdict.OnceKey), ForgetAt: w.now.Add(24 * time.Hour)}
+		out.Once = &store.Once{Key: subject("", c.Channel, w.verdict.OnceKey), ForgetAt: w.now.Add(24 * time.Hour)}
 	}
 	if d := w.paid.Device; d != nil {
 		if d.Ref != "" && w.verdict.Ref != d.Ref {

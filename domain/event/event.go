@@ -32,7 +32,7 @@ const (
 	DeviceEnrolled      Type = "device.enrolled"
 	DeviceRenamed       Type = "device.renamed"
 	DeviceRemoved       Type = "device.removed"
-	DeviceLocked        Type = "device.locked" // too many failures in a row
+	DeviceLocked        Type = "device.locked"    // too many failures in a row
 	ConnectionAdded     Type = "connection.added" // an account elsewhere signs them in from now on
 	ConnectionRemoved   Type = "connection.removed"
 	DeviceUnlocked      Type = "device.unlocked"
