@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
+	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
@@ -117,6 +118,9 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 			if err := tx.Users().Save(ctx, account.User); err != nil {
 				return err
 			}
+			if err := s.weaken(ctx, tx, c, d); err != nil {
+				return err
+			}
 		}
 		if err := s.tellRemoved(ctx, tx, c, account, d); err != nil {
 			return err
@@ -127,6 +131,26 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 		s.Notices.Wake()
 	}
 	return err
+}
+
+// weaken takes out of a person's sessions what a device has proven that is theirs
+// no more: somebody else may have it, and may have used it.
+func (s *Service) weaken(ctx context.Context, tx store.Tx, c sessions.Caller, d device.Device) error {
+	all, err := tx.Sessions().List(ctx, c.Tenant, c.User.ID, s.Clock.Now())
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		left, less := assurance.Without(one.Evidence, s.Challenges.CounterOfDevice(d))
+		if !less {
+			continue
+		}
+		one.Evidence = left
+		if err := tx.Sessions().Save(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) tellRemoved(ctx context.Context, tx store.Tx, c sessions.Caller, account user.Account, d device.Device) error {

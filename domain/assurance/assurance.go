@@ -105,3 +105,16 @@ func Newest(all []Evidence) (at time.Time) {
 func Devices(all []Evidence) []Evidence {
 	return slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return !e.Device })
 }
+
+// Without is what is left once a device is its owner's no more, and whether that
+// is less. If nothing else was proven, it was they all the same, at the first level.
+func Without(all []Evidence, authenticator string) (left []Evidence, less bool) {
+	left = slices.DeleteFunc(slices.Clone(all), func(e Evidence) bool { return e.Device && e.Authenticator == authenticator })
+	if len(left) > 0 || len(all) == 0 {
+		return left, len(left) < len(all)
+	}
+	e := all[0]
+	e.Device, e.Max = false, min(e.Max, AAL1)
+	e.AMR = slices.DeleteFunc(slices.Clone(e.AMR), func(method string) bool { return method == "mfa" })
+	return []Evidence{e}, true
+}

@@ -37,6 +37,34 @@ func TestLevelsAddUp(t *testing.T) {
 	}
 }
 
+func TestARemovedDeviceProvesNothingMore(t *testing.T) {
+	sms := proof("sms", AAL2, "sms")
+	app := Evidence{Authenticator: "app", Max: AAL2, AMR: []string{"otp"}, Device: true, At: noon}
+	key := Evidence{Authenticator: "key", Max: AAL3, AMR: []string{"hwk", "mfa"}, Device: true, At: noon}
+	for name, x := range map[string]struct {
+		all  []Evidence
+		gone string
+		less bool
+		aal  AAL
+		amr  []string
+	}{
+		"the app of two":      {[]Evidence{sms, app}, "app", true, AAL1, []string{"sms"}},
+		"another one":         {[]Evidence{sms, app}, "key", false, AAL2, []string{"mfa", "otp", "sms"}},
+		"an address is none":  {[]Evidence{sms, app}, "sms", false, AAL2, []string{"mfa", "otp", "sms"}},
+		"the only one":        {[]Evidence{key}, "key", true, AAL1, []string{"hwk"}},
+		"nothing from nobody": {nil, "key", false, None, nil},
+	} {
+		left, less := Without(x.all, x.gone)
+		got := Assess(left)
+		if less != x.less || got.AAL != x.aal || !slices.Equal(got.AMR, x.amr) || len(Devices(left)) > 1 {
+			t.Errorf("%s: %v %v, %v, want %v %v, %v", name, got.AAL, got.AMR, less, x.aal, x.amr, x.less)
+		}
+	}
+	if !slices.Equal(key.AMR, []string{"hwk", "mfa"}) {
+		t.Error("the evidence that was given is changed")
+	}
+}
+
 func evidence() *rapid.Generator[Evidence] {
 	return rapid.Custom(func(rt *rapid.T) Evidence {
 		return Evidence{
