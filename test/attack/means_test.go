@@ -47,7 +47,13 @@ func elsewhere(c *harness.Client) *harness.Client { return c.With("Countersign-T
 // gives what it printed.
 func operate(t *testing.T, s *harness.Server, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), harness.Binary(t), append(args, "--config", s.Config())...)
+	return command(t, append(args, "--config", s.Config())...)
+}
+
+// command runs the program and gives what it printed.
+func command(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), harness.Binary(t), args...)
 	var complaint bytes.Buffer
 	cmd.Stderr, cmd.Env, cmd.Dir = &complaint, []string{"PATH=/usr/bin:/bin"}, t.TempDir()
 	out, err := cmd.Output()
