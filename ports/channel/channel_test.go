@@ -143,6 +143,9 @@ func courierPlugin(closed *bool) channel.Plugin {
 func TestSendersGetTheirBookkeepingFromThePort(t *testing.T) {
 	var closed bool
 	p := courierPlugin(&closed)
+	if !p.OnlySends() {
+		t.Error("the plugin does not know that it only sends")
+	}
 	ch, err := p.Open(t.Context(), func(any) error { return nil }, channel.Env{Codes: fixed{}})
 	if err != nil {
 		t.Fatal(err)

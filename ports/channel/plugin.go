@@ -18,6 +18,7 @@ type Plugin struct {
 
 	config   reflect.Type
 	defaults func() any
+	sender   bool // made with DefineSender
 	open     func(context.Context, Decode, Env) (Channel, error)
 }
 
@@ -133,14 +134,19 @@ func Define[C Config](d Descriptor, defaults func() C, open func(context.Context
 // core makes and compares the codes; what the sender can do besides, such as
 // Closer or Tracker, is found by As.
 func DefineSender[C Config](d Descriptor, defaults func() C, open func(context.Context, C, Env) (Sender, error)) Plugin {
-	return Define(d, defaults, func(ctx context.Context, cfg C, env Env) (Channel, error) {
+	p := Define(d, defaults, func(ctx context.Context, cfg C, env Env) (Channel, error) {
 		s, err := open(ctx, cfg, env)
 		if err != nil {
 			return nil, err
 		}
 		return codeChannel{s, env.Codes}, nil
 	})
+	p.sender = true
+	return p
 }
+
+// OnlySends reports whether the plugin was made with DefineSender.
+func (p Plugin) OnlySends() bool { return p.sender }
 
 // Open builds a channel from its configuration.
 func (p Plugin) Open(ctx context.Context, decode Decode, env Env) (Channel, error) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -107,7 +109,9 @@ func (s Suite) provider(t T) {
 	}
 	cred, _ := good.enroll(t)
 	var asked bool
-	for name, tr := range troubles() {
+	all := troubles()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		tr := all[name]
 		if tr.timeout == 0 {
 			tr.timeout = 5 * time.Second
 		}

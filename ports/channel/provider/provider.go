@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,7 +27,8 @@ type Question struct {
 	URL      string
 	Form     url.Values // sent as the body, if there is one
 	JSON     []byte     // sent as the body, if there is no Form
-	Header   http.Header
+	Body     []byte     // sent as it is, if there is neither
+	Header   http.Header // goes before what follows from the rest
 	User     string // of HTTP basic authentication; none if empty
 	Password string
 }
@@ -41,26 +41,41 @@ type Answer struct {
 	Err    error // what the status alone means, as channel.StatusError says; a redirect is channel.ErrRefused
 }
 
+// Taken is nil if the provider has taken what was asked of it: a status of 200
+// to 299. A status that says nothing by itself, such as 400, is channel.ErrRefused
+// here; who can tell a bad address from it reads Body first.
+func (a Answer) Taken() error {
+	switch {
+	case a.Err != nil:
+		return a.Err
+	case a.Status < 200 || a.Status > 299:
+		return fmt.Errorf("%w: HTTP status %d", channel.ErrRefused, a.Status)
+	}
+	return nil
+}
+
 // Ask makes one request, and follows no redirects, which would carry it to
 // somebody else. Without an answer the error is channel.ErrUnavailable. It is
 // safe for concurrent use and gives up when ctx ends.
 func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
-	body, kind := io.Reader(nil), ""
+	body, kind := q.Body, ""
 	switch {
 	case q.Form != nil:
-		body, kind = strings.NewReader(q.Form.Encode()), "application/x-www-form-urlencoded"
+		body, kind = []byte(q.Form.Encode()), "application/x-www-form-urlencoded"
 	case q.JSON != nil:
-		body, kind = bytes.NewReader(q.JSON), "application/json"
+		body, kind = q.JSON, "application/json"
 	}
-	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
+	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, errors.New("the request to the provider cannot be made") // the error quotes the URL
 	}
-	maps.Copy(req.Header, q.Header)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
 	req.Header.Set("Accept", "application/json")
+	for name, values := range q.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
 	if q.User != "" {
 		req.SetBasicAuth(q.User, q.Password)
 	}

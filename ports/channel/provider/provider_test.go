@@ -93,3 +93,35 @@ func TestAPIsAreReachedSafely(t *testing.T) {
 		}
 	}
 }
+
+func TestABodyAndHeadersArriveAsTheyAre(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || string(body) != hush || r.Header.Get("Authorization") != "Bearer key" || r.Header.Get("Accept") != "text/plain" || r.Header.Get("Content-Type") != "" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	a, err := provider.Ask(t.Context(), srv.Client(), provider.Question{
+		Method: http.MethodPost, URL: srv.URL, Body: []byte(hush), Header: http.Header{"authorization": {"Bearer key"}, "Accept": {"text/plain"}},
+	})
+	if err != nil || a.Taken() != nil {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func TestWhatWasNotTakenIsAnError(t *testing.T) {
+	for status, want := range map[int]error{
+		200: nil, 202: nil, 204: nil, 304: channel.ErrRefused, 400: channel.ErrRefused, 404: channel.ErrRefused, 422: channel.ErrRefused,
+		401: channel.ErrRefused, 408: channel.ErrUnavailable, 503: channel.ErrUnavailable,
+	} {
+		a, err := ask(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		if got := a.Taken(); err != nil || !errors.Is(got, want) || want == nil && got != nil {
+			t.Errorf("%d: %v, %v, want %v", status, got, err, want)
+		}
+	}
+	a, _ := ask(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
+	if _, ok := errors.AsType[*channel.ThrottledError](a.Taken()); !ok {
+		t.Errorf("429: %v", a.Taken())
+	}
+}
