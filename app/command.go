@@ -37,7 +37,7 @@ func newCommand(opts []Option) *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&c.config, "config", os.Getenv("COUNTERSIGN_CONFIG"), "the configuration, a YAML file")
 	root.AddCommand(
-		c.dev(), c.serve(), c.migrate(), c.users(), c.recoveryCodes(), c.invite(), c.apikeys(), c.devices(), c.events(), c.keys(), c.configuration(), c.templates(), c.block(), c.policy(), c.version(),
+		c.dev(), c.serve(), c.migrate(), c.users(), c.recoveryCodes(), c.invite(), c.apikeys(), c.devices(), c.events(), c.keys(), c.configuration(), c.templates(), c.block(), c.policy(), c.plugin(), c.version(),
 	)
 	for _, cmd := range all(root) {
 		strict(cmd)

@@ -67,6 +67,7 @@ var rules = []rule{
 		"std", "domain", "ports", "github.com/uptrace/bun", "github.com/jackc/pgx/v5", "modernc.org/sqlite",
 	}},
 	{"adapters/argon2", []string{"std", "domain", "ports", "golang.org/x/crypto/argon2"}},
+	{"adapters/gotool", []string{"std"}},
 	{"adapters/auditlog", []string{"std", "domain", "ports"}},
 	{"adapters/webhook", []string{"std", "domain", "ports"}},
 	{"adapters/commonwords", []string{"std", "domain", "ports"}},

@@ -25,11 +25,11 @@ const most = 64 << 10
 type Question struct {
 	Method   string
 	URL      string
-	Form     url.Values // sent as the body, if there is one
-	JSON     []byte     // sent as the body, if there is no Form
-	Body     []byte     // sent as it is, if there is neither
+	Form     url.Values  // sent as the body, if there is one
+	JSON     []byte      // sent as the body, if there is no Form
+	Body     []byte      // sent as it is, if there is neither
 	Header   http.Header // goes before what follows from the rest
-	User     string // of HTTP basic authentication; none if empty
+	User     string      // of HTTP basic authentication; none if empty
 	Password string
 }
 

@@ -1,0 +1,83 @@
+package gotool
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// question is the test that asks the kit about the configuration. It is compiled
+// with the plugin's package, and written nowhere near it.
+const question = `package %s_test
+
+import (
+	"testing"
+
+	subject %q
+	"` + Module + `/ports/channel/channeltest"
+)
+
+func TestCountersignLint(t *testing.T) { channeltest.Docs(t, subject.Plugin()) }
+`
+
+// configuration asks the kit whether fields are described, and whether CONFIG.md
+// and config.schema.json are what they should be.
+func configuration(ctx context.Context, dir, pkg string, fix bool) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	out, err := goCommand(ctx, dir, "list", "-f", "{{.ImportPath}}", ".").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("find the package: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	scratch, err := os.MkdirTemp("", "countersign-lint-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(scratch) }() // it is in the system's temporary folder
+	test, overlay := filepath.Join(scratch, "question.go"), filepath.Join(scratch, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(dir, "countersign_lint_test.go"): test}})
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		os.WriteFile(test, fmt.Appendf(nil, question, pkg, strings.TrimSpace(string(out))), 0o600),
+		os.WriteFile(overlay, replace, 0o600))
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"test", "-json", "-count=1", "-overlay", overlay, "-run", "^TestCountersignLint$", "."}
+	if fix {
+		args = append(args, "-update")
+	}
+	return answer(goCommand(ctx, dir, args...))
+}
+
+// answer runs the question and returns what it finds.
+func answer(cmd *exec.Cmd) (found []string, err error) {
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	failed := cmd.Run() != nil
+	h := hearing{said: map[string][]string{}, parents: map[string]bool{}, tell: func(b Behaviour) {
+		if b.Outcome == Failed {
+			for _, said := range b.Said {
+				said, _, _ = strings.Cut(said, ": run go test")
+				found = append(found, said)
+			}
+		}
+	}}
+	if err := h.listen(&out); err != nil {
+		return nil, fmt.Errorf("read what go test says: %w", err)
+	}
+	if failed && h.heard == 0 {
+		return nil, fmt.Errorf("%w:\n%s", ErrNotBuilt, strings.TrimSpace(h.rest.String()+complaint.String()))
+	}
+	return found, nil
+}
