@@ -180,6 +180,19 @@ func TestA044OnePhoneIsNotTwoFactors(t *testing.T) {
 	})
 }
 
+func TestA044OneKindTwiceIsNotTwoFactors(t *testing.T) {
+	apart(t, harness.Options{Policy: patient}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		to := fresh()
+		one := c.SignIn(to)
+		for range 2 {
+			o := asks(t, c, "step_up", to, start(c.As(one.Access), map[string]any{"purpose": "step_up", "to": to}))
+			one = c.Verify(o.id, o.code).Tokens()
+			wantLevel(t, "one mailbox again and again", one.Access, "aal1", "otp")
+		}
+		refused(t, "somebody else's address", c.As(one.Access).Post("/v1/challenges", map[string]string{"purpose": "step_up", "to": fresh()}))
+	})
+}
+
 func TestA046RecoveryAsksForTheSecondFactorToo(t *testing.T) {
 	apart(t, harness.Options{Policy: patient}, func(t *testing.T, s *harness.Server, c *harness.Client) {
 		p := makeCareful(t, c)
@@ -232,6 +245,7 @@ func TestA049ADeviceThatProvedNothingIsNothing(t *testing.T) {
 		refused(t, "approving by it", me.Post("/v1/challenges", map[string]any{
 			"purpose": "approve", "device_id": device, "detail": []map[string]string{{"label": "Amount", "value": "1 EUR"}},
 		}))
+		c.As(in.Access).Do(http.MethodPatch, "/v1/me/two-factor", map[string]bool{"required": true}).WantCode(http.StatusConflict, "no_device")
 		setPassword(c, in.Access, knows)
 		refused(t, "a password and its code", c.Post("/v1/sign-in/password", map[string]string{"identifier": to, "password": knows, "device_id": device, "code": app()}))
 		wantLevel(t, "a password", byPassword(c, to, knows).Tokens().Access, "aal1", "pwd")

@@ -210,7 +210,7 @@ func TestA052ADeviceIsRemovedByItsOwnerOnly(t *testing.T) {
 		removed := 0
 		for line := range strings.Lines(command(t, "events", "tail", "--database", s.Options.Store.URL, "--type", "device.removed", "--json")) {
 			var e struct {
-				User string
+				User string `json:"user_id"`
 				Data map[string]string
 			}
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
