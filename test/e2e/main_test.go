@@ -209,16 +209,11 @@ func database(t *testing.T, store harness.Store) *sql.DB {
 	return db
 }
 
-// block makes somebody inactive, for which this version has no route.
-func block(t *testing.T, store harness.Store, user string) {
+// block keeps somebody out, as an operator does.
+func block(t *testing.T, s *harness.Server, user string) {
 	t.Helper()
-	db := database(t, store)
-	done, err := db.ExecContext(t.Context(), "UPDATE users SET status = 'blocked' WHERE id = $1", user)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := done.RowsAffected(); n != 1 || err != nil {
-		t.Fatalf("%d users were blocked, want 1 (%v)", n, err)
+	if got := operate(t, s, "user", "block", user, "--reason", "a test", "--yes"); got.code != 0 {
+		t.Fatalf("user block: exit code %d: %s", got.code, got.err)
 	}
 }
 

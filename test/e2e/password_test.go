@@ -113,7 +113,7 @@ func TestS037AnInactiveUserKnowsInVain(t *testing.T) {
 		l := askByLink(t, c, ann, "/orders/7")
 		script := askByLink(t, c, ann, "")
 		sent := len(c.Messages(ann))
-		block(t, s.Options.Store, who.User)
+		block(t, s, who.User)
 
 		refusedPassword(t, "the right password", byPassword(c, ann, knows))
 		if a := l.browser.Post(l.path, nil); a.Status == http.StatusOK || a.Status == http.StatusSeeOther {

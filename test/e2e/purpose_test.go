@@ -185,7 +185,7 @@ func TestS037InactiveUser(t *testing.T) {
 		second := c.SecondFactor(pending, dave.Device.ID)
 		step := c.StepUp(dave.Access, dave.Device.ID)
 		sent := len(c.Messages(ann))
-		block(t, s.Options.Store, dave.User)
+		block(t, s, dave.User)
 
 		known := c.Post("/v1/challenges", map[string]string{"to": ann}).Want(http.StatusAccepted)
 		unknown := c.Post("/v1/challenges", map[string]string{"to": eve}).Want(http.StatusAccepted)

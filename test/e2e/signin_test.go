@@ -41,7 +41,7 @@ func TestS044AllFailuresAreOne(t *testing.T) {
 		setPassword(c, c.SignIn(ann).Access, knows)
 		dave := c.SignIn(bob)
 		setPassword(c, dave.Access, knows)
-		block(t, s.Options.Store, dave.User)
+		block(t, s, dave.User)
 		setPassword(c, c.SignIn(anns).Access, knows)
 		setPassword(at(c, "t2"), at(c, "t2").SignIn(eve).Access, knows)
 		c.SignIn("none@example.com") // who has no password
