@@ -15,18 +15,21 @@ import (
 type check struct {
 	name string
 	run  func(ctx context.Context, s *stand, c *api.Client) error
+	in   setting
 }
 
 func checks() []check {
 	return []check{
-		{"a wrong code is refused and counted, the right one still works, and works once", checkOnce},
-		{"a code that cannot be one costs no attempt", checkMalformed},
-		{"after five wrong codes the right one is refused", checkExhausted},
-		{"of 16 right codes at once one wins", checkRace},
-		{"of 32 wrong codes at once five are evaluated", checkGuesses},
-		{"the code of another challenge is wrong", checkForeign},
-		{"a TOTP code works once", checkReplay},
-		{"a refresh token sent twice gives the same answer", checkRotation},
+		{name: "a wrong code is refused and counted, the right one still works, and works once", run: checkOnce},
+		{name: "a code that cannot be one costs no attempt", run: checkMalformed},
+		{name: "after five wrong codes the right one is refused", run: checkExhausted},
+		{name: "of 16 right codes at once one wins", run: checkRace},
+		{name: "of 32 wrong codes at once five are evaluated", run: checkGuesses},
+		{name: "the code of another challenge is wrong", run: checkForeign},
+		{name: "a TOTP code works once", run: checkReplay},
+		{name: "a refresh token sent twice gives the same answer", run: checkRotation},
+		{name: "a password counts once its address is proven, and a wrong one does not", run: checkPassword, in: passwords},
+		{name: "who is on a list is refused, who is on none is not", run: checkListed, in: allRules},
 	}
 }
 
@@ -37,9 +40,12 @@ type verdict struct {
 	Failure string `json:"failure,omitempty"`
 }
 
-// check runs all checks.
+// check runs the checks of the stand's setting.
 func (s *stand) check(ctx context.Context) (out []verdict) {
 	for _, one := range checks() {
+		if one.in != s.setting {
+			continue
+		}
 		v := verdict{Store: s.store, Name: one.name}
 		clients, hangUp, err := s.clients(1)
 		if err == nil {

@@ -3,9 +3,17 @@
 // It is a closed loop over loopback, beside which server and database run on
 // the same machine; everything it starts and makes, it ends and removes.
 //
-//	go run ./test/bench                                   all of it, in less than eight minutes
+//	go run ./test/bench                                   all of it, in about ten minutes
 //	go run ./test/bench -store sqlite -op signin -users 32
-//	go run ./test/bench -paired ./before -op signin       this source against another binary
+//	go run ./test/bench -paired ./before -op signin -users 1,32 -rounds 5
+//	                                                      sign-in by code, this source against another binary
+//
+// What is compared (-paired, and -binary in place of this source) is built with
+//
+//	go build -trimpath -ldflags "-s -w" -o before ./cmd/countersign
+//
+// and is asked for nothing but the operations chosen: an older server that lacks
+// passwords or rules can still be compared by what it has.
 //
 // The environment's COUNTERSIGN_BENCH_POSTGRES is the URL of a PostgreSQL where
 // databases may be made; without it one is started.
@@ -14,15 +22,12 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -33,24 +38,6 @@ import (
 
 // postgresVariable names a PostgreSQL to be used.
 const postgresVariable = "COUNTERSIGN_BENCH_POSTGRES"
-
-// options are what the command line says.
-type options struct {
-	stores  []string
-	ops     []operation
-	users   []int
-	seconds float64
-	rounds  int
-	devices int
-	limit   time.Duration
-	dir     string
-	json    string
-	paired  string
-	binary  string
-	logs    string
-	quick   bool
-	strict  bool
-}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stderr)
@@ -63,88 +50,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-// parse reads the command line.
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
-	var stores, ops, users string
-	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.StringVar(&stores, "store", "sqlite,postgres", "what to store in")
-	f.StringVar(&ops, "op", "all", "operations: "+names(operations()))
-	f.StringVar(&users, "users", "1,8,32,64", "how many users at the same time")
-	f.Float64Var(&o.seconds, "seconds", 4, "length of a cell")
-	f.IntVar(&o.rounds, "rounds", 1, "how often each cell is measured; the median counts")
-	f.IntVar(&o.devices, "devices", 2000, "how many authenticators a TOTP cell may use up")
-	f.DurationVar(&o.limit, "limit", 8*time.Minute, "when to give up")
-	f.StringVar(&o.dir, "dir", "", "where data lies meanwhile; a disk, if durability is to cost what it costs")
-	f.StringVar(&o.json, "json", "", "file to write everything to")
-	f.StringVar(&o.binary, "binary", "", "server to measure; built if empty")
-	f.StringVar(&o.paired, "paired", "", "another server, to compare with in turns")
-	f.StringVar(&o.logs, "logs", "", "directory for the log of a server that ends badly")
-	f.BoolVar(&o.quick, "quick", false, "cells only")
-	f.BoolVar(&o.strict, "strict", false, "fail if a figure is not what it must be")
-	if err := f.Parse(args); err != nil {
-		return o, err
-	}
-	err := errors.Join(o.readStores(stores), o.readOps(ops), o.readUsers(users))
-	if f.NArg() > 0 || o.seconds <= 0 || o.seconds > 60 || o.rounds < 1 || o.rounds > 100 || o.devices < 1 {
-		err = errors.Join(err, errors.New("seconds are at most 60, rounds 1 to 100, devices at least 1, and there are no arguments"))
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "bench:", err)
-	}
-	return o, err
-}
-
-func (o *options) readStores(text string) error {
-	o.stores = strings.Split(text, ",")
-	for _, s := range o.stores {
-		if s != "sqlite" && s != "postgres" {
-			return fmt.Errorf("there is no store %q", s)
-		}
-	}
-	return nil
-}
-
-func (o *options) readOps(text string) error {
-	o.ops = operations()
-	if text == "all" {
-		return nil
-	}
-	chosen := strings.Split(text, ",")
-	for _, name := range chosen {
-		if order(name) < 0 {
-			return fmt.Errorf("there is no operation %q: %s", name, names(operations()))
-		}
-	}
-	o.ops = slices.DeleteFunc(o.ops, func(op operation) bool { return !slices.Contains(chosen, op.name) })
-	return nil
-}
-
-func (o *options) readUsers(text string) error {
-	for part := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(part)
-		if err != nil || n < 1 || n > 1024 {
-			return fmt.Errorf("%q is not a number of users from 1 to 1024", part)
-		}
-		o.users = append(o.users, n)
-	}
-	return nil
-}
-
-func names(ops []operation) string {
-	var all []string
-	for _, o := range ops {
-		all = append(all, o.name)
-	}
-	return strings.Join(all, ",")
-}
-
-// size is how much a cell with so many users may need.
-func (o *options) size(users int) size {
-	return size{users: users, length: time.Duration(o.seconds * float64(time.Second)), most: o.devices}
 }
 
 // bench is one run.
@@ -193,7 +98,11 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 		return b.compare(ctx, out)
 	}
 	for _, store := range o.stores {
-		b.trouble(store, b.measure(ctx, store))
+		for _, in := range settings() {
+			if b.has(in) {
+				b.trouble(store+in.suffix(), b.measure(ctx, store, in))
+			}
+		}
 	}
 	if err := b.report.judge(b.binary); err != nil {
 		return err
@@ -211,20 +120,20 @@ func (b *bench) trouble(store string, err error) {
 	}
 }
 
-// measure does everything on one store.
-func (b *bench) measure(ctx context.Context, store string) (err error) {
-	s, err := newStand(ctx, b.binary, store, b.dir, b.postgres)
+// measure does everything on one store and in one setting.
+func (b *bench) measure(ctx context.Context, store string, in setting) (err error) {
+	s, err := b.newStand(ctx, b.binary, store, in)
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err != nil {
 		return err
 	}
-	s.keep = b.logs
 	f := footprint{Store: store}
-	if b.quick {
-		err = s.start(ctx, s.database)
-	} else {
+	whole := in == plain && !b.quick
+	if whole {
 		b.say("%s: cold start, idle", store)
 		err = errors.Join(s.rise(ctx, &f), s.watch(ctx, &f))
+	} else {
+		err = s.start(ctx, s.database)
 	}
 	if err != nil {
 		return err
@@ -238,16 +147,19 @@ func (b *bench) measure(ctx context.Context, store string) (err error) {
 	if err := b.cells(ctx, s); err != nil || b.quick {
 		return err
 	}
-	if f.Loaded, err = s.server.Memory(); err != nil {
-		return err
+	if whole {
+		if f.Loaded, err = s.server.Memory(); err != nil {
+			return err
+		}
+		b.report.Footprints = append(b.report.Footprints, f)
 	}
-	b.report.Footprints = append(b.report.Footprints, f)
 	return errors.Join(s.lost(), s.stop(), b.tally(ctx, s))
 }
 
 // cells measures every cell of a store.
 func (b *bench) cells(ctx context.Context, s *stand) error {
-	for _, op := range b.ops {
+	ops := b.of(s.setting)
+	for _, op := range ops {
 		if op.early == nil {
 			continue
 		}
@@ -257,7 +169,7 @@ func (b *bench) cells(ctx context.Context, s *stand) error {
 	}
 	for round := range b.rounds {
 		for _, users := range b.users {
-			for _, op := range b.ops {
+			for _, op := range ops {
 				c := s.measure(ctx, request{op, users, round + 1, b.size(users)})
 				b.report.Cells = append(b.report.Cells, c)
 				b.say("%s", c.row())
@@ -276,20 +188,12 @@ func (b *bench) cells(ctx context.Context, s *stand) error {
 	return nil
 }
 
-// lost is an error if codes came that nobody waited for.
-func (s *stand) lost() error {
-	if n := s.sink.Lost(); n > 0 {
-		return fmt.Errorf("%d codes came that nobody waited for", n)
-	}
-	return nil
-}
-
 // tally counts statements, where that is possible.
 func (b *bench) tally(ctx context.Context, s *stand) error {
-	if s.postgres == nil {
+	if s.postgres == nil || len(s.tallied()) == 0 {
 		return nil
 	}
-	b.say("%s: statements", s.store)
+	b.say("%s: statements", s.store+s.setting.suffix())
 	all, err := s.tallies(ctx)
 	b.report.Tallies = append(b.report.Tallies, all...)
 	return err

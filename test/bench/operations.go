@@ -22,6 +22,8 @@ type job struct {
 type operation struct {
 	name, about string
 	prepare     func(ctx context.Context, s *stand, z size) (job, error)
+	setting     setting // in which it is measured
+	note        string  // what whoever reads the table must know; may be empty
 	// early makes what must rest before prepare, so that it rests while other
 	// operations are measured. Nil: nothing.
 	early func(ctx context.Context, s *stand, z size) error
@@ -48,13 +50,18 @@ func (z size) devices() int { return min(z.upTo(1200, 4000), z.most) }
 // known users comes first.
 func operations() []operation {
 	return []operation{
-		{"signin-new", "sign-in by code, first time: account made, delivery included", prepareNew, nil},
-		{"wrong", "a wrong code, evaluated and counted", prepareWrong, nil},
-		{"refresh", "refresh token rotated", prepareRefresh, nil},
-		{"totp", "second factor: challenge and TOTP code", prepareTOTP, func(ctx context.Context, s *stand, z size) error {
+		{name: "signin-new", about: "sign-in by code, first time: account made, delivery included", prepare: prepareNew},
+		{name: "wrong", about: "a wrong code, evaluated and counted", prepare: prepareWrong},
+		{name: "refresh", about: "refresh token rotated", prepare: prepareRefresh},
+		{name: "totp", about: "second factor: challenge and TOTP code", prepare: prepareTOTP, early: func(ctx context.Context, s *stand, z size) error {
 			return s.makeDevices(ctx, z.devices())
 		}},
-		{"signin", "sign-in by code, known user, delivery included", prepareKnown, nil},
+		{name: "signin", about: "sign-in by code, known user, delivery included", prepare: prepareKnown},
+		{
+			name: "password", about: "sign-in by password, known user. Argon2id takes 20 to 40 ms of a core by intent and dominates: the rate is cores divided by that, whatever else the server does",
+			prepare: preparePassword, setting: passwords, note: "argon2id dominates",
+		},
+		{name: "signin-rules", about: "as signin, with all rules on", prepare: prepareKnown, setting: allRules, note: "all rules on"},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// pair is the same server twice, from different sources.
+// pair is the same deployment of two servers.
 type pair [2]*stand
 
 // letters name the two in what is printed: A is the one under test, B the
@@ -27,22 +27,33 @@ func (b *bench) compare(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "\n## A / B, over %d rounds: median (least to most)\nA: %s\nB: %s\n\n", b.rounds, b.binary, other)
 	fmt.Fprint(out, "| store | operation | users | ops/s | p50 | p99 | server CPU | database CPU |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
 	for _, store := range b.stores {
-		if err := b.comparePair(ctx, out, store, [2]string{b.binary, other}); err != nil {
-			return err
+		for _, in := range settings() {
+			if !b.has(in) {
+				continue
+			}
+			if err := b.comparePair(ctx, out, matched{store, in, [2]string{b.binary, other}}); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.Join(b.report.save(b.json), b.report.verdict(false))
 }
 
-func (b *bench) comparePair(ctx context.Context, out io.Writer, store string, binaries [2]string) (err error) {
+// matched says what is compared, and where.
+type matched struct {
+	store    string
+	setting  setting
+	binaries [2]string
+}
+
+func (b *bench) comparePair(ctx context.Context, out io.Writer, m matched) (err error) {
 	var p pair
-	for i, binary := range binaries {
-		s, made := newStand(ctx, binary, store, b.dir, b.postgres)
+	for i, binary := range m.binaries {
+		s, made := b.newStand(ctx, binary, m.store, m.setting)
 		defer func() { err = errors.Join(err, s.Close()) }()
 		if made != nil {
 			return fmt.Errorf("%s: %w", letters[i], made)
 		}
-		s.keep = b.logs
 		if err := s.start(ctx, s.database); err != nil {
 			return fmt.Errorf("%s: %w", letters[i], err)
 		}
@@ -52,15 +63,15 @@ func (b *bench) comparePair(ctx context.Context, out io.Writer, store string, bi
 		p[i] = s
 	}
 	for _, users := range b.users {
-		for _, op := range b.ops {
+		for _, op := range b.of(m.setting) {
 			results, err := b.turns(ctx, p, op, users)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "| %s | %s | %d |%s\n", store, op.name, users, ratios(results))
+			fmt.Fprintf(out, "| %s | %s | %d |%s\n", m.store, op.name, users, ratios(results))
 		}
 	}
-	return nil
+	return errors.Join(p[0].lost(), p[1].lost())
 }
 
 // turns measures a cell A B, B A, A B and so on.

@@ -20,6 +20,7 @@ type report struct {
 	Machine    procfs.Machine `json:"machine"`
 	Postgres   string         `json:"postgres,omitempty"`
 	On         string         `json:"policy"`
+	AllRules   string         `json:"all_rules"`
 	Cells      []cell         `json:"cells"`
 	Footprints []footprint    `json:"footprints"`
 	Tallies    []tally        `json:"statements"`
@@ -29,7 +30,7 @@ type report struct {
 }
 
 func newReport(m procfs.Machine, now time.Time) *report {
-	return &report{When: now.UTC().Truncate(time.Second), Machine: m, On: target.On}
+	return &report{When: now.UTC().Truncate(time.Second), Machine: m, On: target.On, AllRules: target.AllRules}
 }
 
 // medians is one cell for each kind: the one with the median rate of its
@@ -104,7 +105,7 @@ func (r *report) writeHead(w io.Writer) {
 	if r.Postgres != "" {
 		fmt.Fprintf(w, "PostgreSQL %s.\n", r.Postgres)
 	}
-	fmt.Fprintf(w, "Generator, mail server, server and database share the machine, over loopback.\nSwitched on: %s.\n", r.On)
+	fmt.Fprintf(w, "Generator, mail server, server and database share the machine, over loopback.\nSwitched on: %s.\nAll rules on: also %s.\n", r.On, r.AllRules)
 	for _, t := range r.Troubles {
 		fmt.Fprintf(w, "\n**TROUBLE** %s\n", t)
 	}
@@ -116,15 +117,18 @@ func (c *cell) row() string {
 	if c.Failure != "" {
 		return head + " | | | | | | | | | **FAILED** " + strings.ReplaceAll(c.Failure, "|", "/") + " |"
 	}
-	database, note := "–", ""
+	database, notes := "–", []string(nil)
+	if i := order(c.Op); i >= 0 && operations()[i].note != "" {
+		notes = append(notes, operations()[i].note)
+	}
 	if c.Database != nil {
 		database = fmt.Sprintf("%.3f", *c.Database)
 	}
 	if c.Dry {
-		note = "ended early: all that was prepared is used"
+		notes = append(notes, "ended early: all that was prepared is used")
 	}
 	return fmt.Sprintf("%s %.0f | %.2f | %.2f | %.2f | %.3f | %s | %.3f | %.0f %% | %d in %.1f | %s |",
-		head, c.Rate, c.P50, c.P95, c.P99, c.Server, database, c.Generator, c.Others, c.Ops, c.Seconds, note)
+		head, c.Rate, c.P50, c.P95, c.P99, c.Server, database, c.Generator, c.Others, c.Ops, c.Seconds, strings.Join(notes, "; "))
 }
 
 func (r *report) writeTallies(w io.Writer) {

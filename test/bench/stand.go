@@ -6,19 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/test/bench/api"
+	"github.com/countersign/countersign/test/bench/hooks"
 	"github.com/countersign/countersign/test/bench/load"
 	"github.com/countersign/countersign/test/bench/postgres"
 	"github.com/countersign/countersign/test/bench/sink"
 	"github.com/countersign/countersign/test/bench/target"
 )
-
-// rest is how long an address is left alone between two codes: a little more
-// than the policy's wait between two messages.
-const rest = 31 * time.Second
 
 // patience is how long a mail may take.
 const patience = 10 * time.Second
@@ -29,9 +27,11 @@ type person struct{ mail, from string }
 // stand is a server under test with everything around it.
 type stand struct {
 	store    string // "sqlite" or "postgres"
+	setting  setting
 	target   *target.Target
 	server   *target.Server
 	sink     *sink.Sink
+	hooks    *hooks.Receiver  // nil without webhooks
 	postgres *postgres.Server // nil for sqlite
 	database string           // URL
 
@@ -45,30 +45,49 @@ type stand struct {
 
 // newStand makes a database, keys, configuration and a mail server. The
 // server is not started. Close is due even after an error.
-func newStand(ctx context.Context, binary, store, dir string, pg *postgres.Server) (s *stand, err error) {
-	s = &stand{store: store, people: load.NewPool[person](rest), devices: load.NewPool[*authenticator](rest)}
-	if dir, err = os.MkdirTemp(dir, store+"-"); err != nil {
+func (b *bench) newStand(ctx context.Context, binary, store string, in setting) (s *stand, err error) {
+	s = &stand{store: store, setting: in, keep: b.logs, people: load.NewPool[person](in.rest()), devices: load.NewPool[*authenticator](in.rest())}
+	dir, err := os.MkdirTemp(b.dir, store+"-")
+	if err != nil {
 		return s, fmt.Errorf("make a directory: %w", err)
 	}
 	s.closers = append(s.closers, func() error { return os.RemoveAll(dir) })
 	if store == "postgres" {
 		var drop func() error
-		if s.database, drop, err = pg.Database(ctx); err != nil {
+		if s.database, drop, err = b.postgres.Database(ctx); err != nil {
 			return s, err
 		}
-		s.postgres = pg
+		s.postgres = b.postgres
 		s.closers = append(s.closers, drop)
 	} else {
 		s.database = "sqlite://" + filepath.Join(dir, "data.db")
 	}
-	if s.sink, err = sink.New(); err != nil {
+	setup := target.Setup{Binary: binary, Dir: dir}
+	if err := s.receive(&setup); err != nil {
 		return s, err
 	}
-	s.closers = append(s.closers, s.sink.Close)
-	if s.target, err = target.New(ctx, binary, dir, s.sink.Addr()); err != nil {
+	if s.target, err = target.New(ctx, setup); err != nil {
 		return s, err
 	}
 	return s, s.target.Migrate(ctx, s.database)
+}
+
+// receive starts what the server sends to.
+func (s *stand) receive(setup *target.Setup) (err error) {
+	if s.sink, err = sink.New(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.sink.Close)
+	setup.Mail = s.sink.Addr()
+	if s.setting != allRules {
+		return nil
+	}
+	if s.hooks, err = hooks.New(); err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.hooks.Close)
+	setup.Hook = &target.Hook{URL: s.hooks.URL(), Secret: hooks.Secret}
+	return nil
 }
 
 // start starts the server on the stand's database, or on one that leads there.
@@ -86,7 +105,7 @@ func (s *stand) stop() error {
 	s.server = nil
 	err := server.Stop()
 	if err != nil && s.keep != "" {
-		err = errors.Join(err, server.KeepLog(filepath.Join(s.keep, "countersign-"+s.store+".log")))
+		err = errors.Join(err, server.KeepLog(filepath.Join(s.keep, "countersign-"+s.store+strings.ReplaceAll(s.setting.suffix(), ", ", "-")+".log")))
 	}
 	return err
 }
@@ -156,4 +175,19 @@ func (s *stand) admit(ctx context.Context, c *api.Client, p person) (api.Outcome
 		err = errors.New("somebody new is taken for a known user")
 	}
 	return out, err
+}
+
+// lost is an error if codes came that nobody waited for, or webhooks came wrong
+// or not at all.
+func (s *stand) lost() error {
+	if n := s.sink.Lost(); n > 0 {
+		return fmt.Errorf("%d codes came that nobody waited for", n)
+	}
+	if s.hooks == nil {
+		return nil
+	}
+	if taken, refused := s.hooks.Taken(), s.hooks.Refused(); taken == 0 || refused > 0 {
+		return fmt.Errorf("of the webhooks %d were good and %d not", taken, refused)
+	}
+	return nil
 }

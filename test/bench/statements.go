@@ -48,16 +48,7 @@ func (s *stand) tallies(ctx context.Context) (out []tally, err error) {
 	if err := s.needPeople(ctx, 2*samples); err != nil {
 		return nil, err
 	}
-	known := func(ctx context.Context, c *api.Client) error { return s.signInKnown(ctx, c, 0) }
-	first := func(ctx context.Context, c *api.Client) error {
-		_, err := s.admit(ctx, c, s.stranger())
-		return err
-	}
-	for _, one := range []struct {
-		op    string
-		users int
-		do    func(context.Context, *api.Client) error
-	}{{"signin", 1, known}, {"signin", 32, known}, {"signin-new", 1, first}} {
+	for _, one := range s.tallied() {
 		counts, err := s.tapped(ctx, tap, one.users, one.do)
 		if err != nil {
 			return out, err
@@ -69,6 +60,30 @@ func (s *stand) tallies(ctx context.Context) (out []tally, err error) {
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+// taken is what is counted.
+type taken struct {
+	op    string
+	users int
+	do    func(context.Context, *api.Client) error
+}
+
+// tallied lists what is counted in the stand's setting.
+func (s *stand) tallied() []taken {
+	known := func(ctx context.Context, c *api.Client) error { return s.signInKnown(ctx, c, 0) }
+	first := func(ctx context.Context, c *api.Client) error {
+		_, err := s.admit(ctx, c, s.stranger())
+		return err
+	}
+	switch s.setting {
+	case plain:
+		return []taken{{"signin", 1, known}, {"signin", 32, known}, {"signin-new", 1, first}}
+	case allRules:
+		return []taken{{"signin-rules", 32, known}}
+	case passwords:
+	}
+	return nil
 }
 
 // tapped runs the samples and counts.

@@ -173,3 +173,46 @@ func (c *Client) RequireSecond(bearer, from string) error {
 	}
 	return err
 }
+
+// Form is what somebody fills in to sign up.
+type Form struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// Register makes an account by a form.
+func (c *Client) Register(f Form, from string) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("write a form: %w", err)
+	}
+	var out struct {
+		User struct {
+			ID string `json:"id"`
+		} `json:"user"`
+	}
+	err = c.do(call{fasthttp.MethodPost, "/v1/users", "", from, body, fasthttp.StatusCreated}, &out)
+	if err == nil && out.User.ID == "" {
+		err = fmt.Errorf("%w: registered without a user", errShape)
+	}
+	return err
+}
+
+// Credentials are what somebody signs in with who has a password.
+type Credentials struct {
+	Identifier string `json:"identifier"`
+	Password   string `json:"password"`
+}
+
+// SignIn signs in by a password. Want is the outcome's status.
+func (c *Client) SignIn(k Credentials, from, want string) (Outcome, error) {
+	var out Outcome
+	body, err := json.Marshal(k)
+	if err != nil {
+		return out, fmt.Errorf("write credentials: %w", err)
+	}
+	if err := c.do(call{fasthttp.MethodPost, "/v1/sign-in/password", "", from, body, fasthttp.StatusOK}, &out); err != nil {
+		return out, err
+	}
+	return out, out.check(want)
+}

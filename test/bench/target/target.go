@@ -38,38 +38,14 @@ type Target struct {
 	config string
 }
 
-// On says what of the policy is switched on in the configuration that is
-// measured. Only limits that one machine's load generator would meet where
-// many people would not are wider than the default.
-const On = "production mode; e-mail over SMTP, TOTP; automatic accounts; defaults for attempts (5), code life, sends, live codes per address, resend wait (30s), " +
-	"throttle, windows per client address, rotation with reuse detection, second factor optional, events and audit, metrics; " +
-	"windows per recipient on but wider (1000/1h, 5000/24h); no address is used twice within its resend wait; " +
-	"each person has a network address of their own, told by X-Forwarded-For from a trusted proxy"
-
-const configuration = `mode: production
-public_url: http://127.0.0.1:8080
-metrics_listen: "127.0.0.1:0"
-trusted_proxies: [127.0.0.0/8]
-keys: { file: %q }
-brand: { name: Bench }
-channels:
-  email: { use: email, email: { addr: %q, from: "Bench <noreply@bench.example>", tls: none } }
-  totp: { use: totp, totp: { issuer: Bench } }
-policy:
-  limits: { recipient: ["1000/1h", "5000/24h"] }
-`
-
-// New makes keys and configuration in dir. Mail goes to smtp, host:port.
-func New(ctx context.Context, binary, dir, smtp string) (*Target, error) {
-	t := &Target{Binary: binary, Dir: dir, config: filepath.Join(dir, "countersign.yaml")}
-	keys := filepath.Join(dir, "keys.json")
+// New makes keys and configuration in the setup's directory.
+func New(ctx context.Context, s Setup) (*Target, error) {
+	t := &Target{Binary: s.Binary, Dir: s.Dir, config: filepath.Join(s.Dir, "countersign.yaml")}
+	keys := filepath.Join(s.Dir, "keys.json")
 	if err := t.run(ctx, "keys", "new", "--file", keys); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(t.config, fmt.Appendf(nil, configuration, keys, smtp), 0o600); err != nil {
-		return nil, fmt.Errorf("write the configuration: %w", err)
-	}
-	return t, nil
+	return t, s.configure(t.config, keys)
 }
 
 // Migrate brings a database's schema up to date.
