@@ -81,6 +81,7 @@ func (s Suite) run(t T) {
 	t.Run("prompt follows the policy", s.policy)
 	t.Run("resend", s.resend)
 	t.Run("what costs", s.paid)
+	t.Run("devices from elsewhere", s.imported)
 	t.Run("concurrent use", s.concurrent)
 	t.Run("cancelled context", s.cancelled)
 	t.Run("garbage callbacks", s.garbage)

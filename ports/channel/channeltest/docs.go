@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,8 @@ func golden(t *testing.T, name, want string) {
 	}
 }
 
+var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
 // lint says which fields break the rules of channel.Config.
 func lint(path string, t reflect.Type) []string {
 	var problems []string
@@ -56,6 +59,9 @@ func lint(path string, t reflect.Type) []string {
 		key := keyOf(f)
 		if key == "" {
 			problems = append(problems, at+": no json tag")
+		}
+		if key != "" && !snakeCase.MatchString(key) {
+			problems = append(problems, at+": "+key+" is not lower_snake_case")
 		}
 		if !strings.HasSuffix(f.Tag.Get("doc"), ".") {
 			problems = append(problems, at+": no sentence in its doc tag")

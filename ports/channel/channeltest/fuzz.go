@@ -2,6 +2,7 @@ package channeltest
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -57,6 +58,27 @@ func FuzzReceive(f *testing.F, s Suite) {
 		h, _, err := cb.Receive(t.Context(), channel.Inbound{Method: method, Query: parseQuery(query), Body: body})
 		if err == nil && h == "" {
 			t.Errorf("accepted without a handle")
+		}
+	})
+}
+
+// FuzzTrack brings the channel anything at all as a carrier's report: nothing may
+// panic, and all of it is channel.ErrForged.
+func FuzzTrack(f *testing.F, s Suite) {
+	f.Helper()
+	r := s.open(f)
+	tr, ok := channel.As[channel.Tracker](r.ch)
+	if !ok {
+		f.Fatal("the channel tracks nothing")
+	}
+	for _, in := range inbounds() {
+		f.Add(in.Method, in.Query.Encode(), []byte(in.Body))
+	}
+	f.Fuzz(func(t *testing.T, method, query string, body []byte) {
+		in := channel.Inbound{Method: method, URL: "https://login.example.com/receipts/kit", Query: parseQuery(query), Body: body}
+		reports, err := tr.Track(t.Context(), in)
+		if !errors.Is(err, channel.ErrForged) || len(reports) > 0 {
+			t.Errorf("%d reports believed that nobody has signed, %v", len(reports), err)
 		}
 	})
 }

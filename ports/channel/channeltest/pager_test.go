@@ -154,6 +154,32 @@ func (p *beeper) Track(_ context.Context, in channel.Inbound) ([]channel.Report,
 	return []channel.Report{{Receipt: channel.Receipt{ID: "1"}, Delivered: true}}, nil
 }
 
+// Probe asks the service for nothing.
+func (p *beeper) Probe(ctx context.Context) error {
+	switch {
+	case p.bug == "probe ignores the deadline":
+		ctx = context.WithoutCancel(ctx)
+	case p.bug == "probe ignores cancellation" && ctx.Err() != nil:
+		<-time.After(3 * time.Second)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.cfg.Gateway, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := p.env.HTTP.Do(req)
+	switch {
+	case err != nil && p.bug == "probe quotes the token":
+		return fmt.Errorf("%w: %s", channel.ErrUnavailable, p.cfg.Token.Reveal())
+	case err != nil:
+		return fmt.Errorf("%w: probe", channel.ErrUnavailable)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if p.bug == "probe takes an outage for health" {
+		return nil
+	}
+	return channel.StatusError(resp)
+}
+
 func (p *beeper) read(resp *http.Response) error {
 	switch {
 	case p.bug == "500 taken for success" && resp.StatusCode >= 500,

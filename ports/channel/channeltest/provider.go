@@ -131,10 +131,20 @@ func (s Suite) provider(t T) {
 				return bad.ch.Verify(ctx, sc.Challenge, o.State, resp)
 			})
 		})
+		if _, ok := channel.As[channel.Prober](good.ch); ok {
+			tr.must, tr.typed = false, "" // what a probe asks is the channel's choice
+			t.Run(name+" while we probe", func(t T) { s.suffer(t, tr, &asked, probe) })
+		}
 	}
 	if !asked {
 		t.Errorf("Provider is given, but that server was never asked")
 	}
+}
+
+// probe asks an open channel how its provider is.
+func probe(ctx context.Context, bad *rig) (channel.Verdict, error) {
+	p, _ := channel.As[channel.Prober](bad.ch) // the same channel has shown it
+	return channel.Verdict{}, p.Probe(ctx)
 }
 
 // ask begins a challenge and sends what it asks for.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -111,6 +112,26 @@ func (g gadget) Verify(_ context.Context, c channel.Challenge, s channel.State, 
 		clear(known)
 	}
 	return channel.Verdict{Outcome: channel.Verified, Credential: next}, err
+}
+
+// Import makes a device of a secret.
+func (g gadget) Import(secret []byte) (channel.Credential, error) {
+	switch {
+	case g.bug == "import logs the secret":
+		g.env.Log.Info("import", "secret", string(secret))
+	case g.bug == "import refuses everything":
+		return nil, errors.New("no")
+	}
+	if len(secret) < 16 && g.bug != "import takes anything" {
+		if g.bug == "import shows the secret" {
+			return nil, fmt.Errorf("%q is too short", secret)
+		}
+		return nil, errors.New("too short")
+	}
+	if g.bug == "import shares memory" {
+		return secret, nil
+	}
+	return json.Marshal(gadgetData{Secret: secret})
 }
 
 // tokenSuite plays a person who notes every secret they are shown.
