@@ -21,8 +21,8 @@ type snippet struct {
 func snippets(file, doc string) (out []snippet) {
 	_, blocks := split(doc)
 	for _, b := range blocks {
-		language, _, _ := strings.Cut(b.language, " ")
-		if language == "go" && wholeProgram.MatchString(b.text) {
+		language, about, _ := strings.Cut(b.language, " ")
+		if language == "go" && !strings.HasPrefix(about, "file=") && wholeProgram.MatchString(b.text) {
 			out = append(out, snippet{at: file + ":" + strconv.Itoa(b.line), text: b.text})
 		}
 	}
@@ -33,6 +33,17 @@ func snippets(file, doc string) (out []snippet) {
 // a module of its own that takes ours from the disk. Nothing is fetched.
 func build(t *testing.T, text string) error {
 	t.Helper()
+	dir := beside(t, "example.com/snippet", map[string]string{"main.go": text})
+	_, err := run(dir, alone, "go", "build", "-o", os.DevNull, ".")
+	return err
+}
+
+// alone keeps the go command away from the network and from workspaces.
+var alone = []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off"}
+
+// beside writes a module that takes ours from this checkout.
+func beside(t *testing.T, name string, files map[string]string) string {
+	t.Helper()
 	dir := t.TempDir()
 	ours, err := os.ReadFile(filepath.Join(top(t), "go.mod"))
 	if err != nil {
@@ -42,16 +53,20 @@ func build(t *testing.T, text string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.TrimSuffix(module, "/")
-	mod := strings.Replace(string(ours), "module "+name+"\n", "module example.com/snippet\n", 1) +
-		"\nrequire " + name + " v0.0.0\n\nreplace " + name + " => " + top(t) + "\n"
-	for file, content := range map[string]string{"go.mod": mod, "go.sum": string(sums), "main.go": text} {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+	us := strings.TrimSuffix(module, "/")
+	files["go.sum"] = string(sums)
+	files["go.mod"] = strings.Replace(string(ours), "module "+us+"\n", "module "+name+"\n", 1) +
+		"\nrequire " + us + " v0.0.0\n\nreplace " + us + " => " + top(t) + "\n"
+	for file, content := range files {
+		at := filepath.Join(dir, filepath.FromSlash(file))
+		if err := os.MkdirAll(filepath.Dir(at), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err = run(dir, []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off"}, "go", "build", "-o", os.DevNull, ".")
-	return err
+	return dir
 }
 
 func TestSnippets(t *testing.T) {
