@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/plugins/twofactor"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/channel/channeltest"
+	"github.com/countersign/countersign/test/providers"
 )
 
 const (
@@ -22,6 +23,13 @@ func config(server, more string) string {
 }
 
 const autogen = `,"codes":"theirs"`
+
+func serve(t *testing.T) *providers.TwoFactor {
+	t.Helper()
+	f := (&providers.TwoFactor{Key: key}).Start()
+	t.Cleanup(f.Close)
+	return f
+}
 
 func open(t *testing.T, raw string) channel.Channel {
 	t.Helper()
@@ -59,10 +67,10 @@ func TestConformanceWithOurCodes(t *testing.T) {
 func TestConformanceWithTheirCodes(t *testing.T) {
 	f := serve(t)
 	channeltest.Run(t, channeltest.Suite{
-		Plugin: twofactor.Plugin(), Config: config(f.URL, autogen), Address: phone, Reached: f.reached,
+		Plugin: twofactor.Plugin(), Config: config(f.URL, autogen), Address: phone, Reached: f.Reached,
 		Provider: func(url string) string { return config(url, autogen) },
 		Respond: func(_ testing.TB, s channeltest.Scene) channel.Response {
-			return channel.Response{Code: f.read(s.Challenge.Address)}
+			return channel.Response{Code: f.Read(s.Challenge.Address)}
 		},
 		Lie: func(testing.TB, channeltest.Scene) channel.Response { return channel.Response{Code: "000001"} },
 	})
@@ -78,7 +86,7 @@ func TestOurCodesGoByTheConfiguredWay(t *testing.T) {
 		f := serve(t)
 		s, _ := channel.As[channel.Sender](open(t, config(f.URL, more)))
 		receipt, err := s.Send(t.Context(), message())
-		if _, got := f.asked(); err != nil || receipt.ID == "" || got != want {
+		if _, got := f.Asked(); err != nil || receipt.ID == "" || got != want {
 			t.Errorf("%s: asked for %s, %+v, %v", more, got, receipt, err)
 		}
 	}
@@ -94,7 +102,7 @@ func TestTextsThatAreNoCodesAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", code, err)
 		}
 	}
-	if n, _ := f.asked(); n != 0 {
+	if n, _ := f.Asked(); n != 0 {
 		t.Errorf("2factor.in was asked %d times", n)
 	}
 }
@@ -116,7 +124,7 @@ func TestTheirCodesAreJudgedByTheirExactWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, row := range map[string]struct{ state, code, want string }{
-		"right": {string(o.State), f.read(phone), "verified"}, "wrong": {string(o.State), "000001", "rejectedmismatch"},
+		"right": {string(o.State), f.Read(phone), "verified"}, "wrong": {string(o.State), "000001", "rejectedmismatch"},
 		"unknown session": {"5d6ebee6-ec04-4776-846d-ffffffffffff", "482915", "rejectedexpired"},
 		"no code":         {string(o.State), "12a456", "rejectedmismatch"}, "short": {string(o.State), "1234", "rejectedmismatch"},
 	} {
@@ -124,11 +132,11 @@ func TestTheirCodesAreJudgedByTheirExactWords(t *testing.T) {
 			t.Errorf("%s: %s, want %s", what, got, row.want)
 		}
 	}
-	f.script(func(f *fake) { f.expired = true })
-	if got := verdict(t, ch, o.State, f.read(phone)); got != "rejectedexpired" {
+	f.Expire()
+	if got := verdict(t, ch, o.State, f.Read(phone)); got != "rejectedexpired" {
 		t.Errorf("an expired code, which is a success, was %s", got)
 	}
-	f.script(func(f *fake) { f.status, f.body = http.StatusOK, `{"Status":"Success","Details":"fine"}` })
+	f.Say(http.StatusOK, `{"Status":"Success","Details":"fine"}`)
 	if v, err := ch.Verify(t.Context(), channel.Challenge{}, o.State, channel.Response{Code: "482915"}); !errors.Is(err, channel.ErrUnavailable) {
 		t.Errorf("another success: %+v, %v", v, err)
 	}
@@ -166,7 +174,7 @@ func TestTheProbeSeesKeyAndBalance(t *testing.T) {
 	if err := probe(strings.Replace(config(f.URL, ""), key, "another-key", 1)); !errors.Is(err, channel.ErrRefused) {
 		t.Errorf("another key: %v", err)
 	}
-	f.script(func(f *fake) { f.balance = "0" })
+	f.Balance("0")
 	if err := probe(config(f.URL, "")); !errors.Is(err, channel.ErrRefused) {
 		t.Errorf("no balance: %v", err)
 	}
@@ -185,9 +193,7 @@ func TestFailuresAreSorted(t *testing.T) {
 	} {
 		for _, more := range []string{"", autogen} {
 			f := serve(t)
-			f.script(func(f *fake) {
-				f.status, f.body = http.StatusBadRequest, fmt.Sprintf(`{"Status":"Error","Details":%q}`, details)
-			})
+			f.Say(http.StatusBadRequest, fmt.Sprintf(`{"Status":"Error","Details":%q}`, details))
 			ch := open(t, config(f.URL, more))
 			_, err := ch.Begin(t.Context(), channel.Challenge{Address: phone, Round: 1})
 			if s, ok := channel.As[channel.Sender](ch); ok {
