@@ -94,6 +94,17 @@ func TestEachMistakeIsFound(t *testing.T) {
 	}
 }
 
+func TestWhatTestsSayIsMadePlain(t *testing.T) {
+	for said, want := range map[string]string{
+		"docs.go:49: CONFIG.md is not what the struct says: run go test -run TestDocs -update .": "CONFIG.md is not what the struct says: countersign plugin lint --fix writes it",
+		"rig.go:7: begin: it broke": "begin: it broke", "begin: it broke": "begin: it broke", "see x.go:7: it broke": "see x.go:7: it broke", "": "",
+	} {
+		if got := plain(said); got != want {
+			t.Errorf("%q became %q", said, got)
+		}
+	}
+}
+
 func TestWhatGoTestSaysIsPutIntoWords(t *testing.T) {
 	var told []Behaviour
 	h := hearing{said: map[string][]string{}, parents: map[string]bool{}, tell: func(b Behaviour) { told = append(told, b) }}

@@ -67,10 +67,7 @@ func answer(cmd *exec.Cmd) (found []string, err error) {
 	failed := cmd.Run() != nil
 	h := hearing{said: map[string][]string{}, parents: map[string]bool{}, tell: func(b Behaviour) {
 		if b.Outcome == Failed {
-			for _, said := range b.Said {
-				said, _, _ = strings.Cut(said, ": run go test")
-				found = append(found, said)
-			}
+			found = append(found, b.Said...)
 		}
 	}}
 	if err := h.listen(&out); err != nil {
