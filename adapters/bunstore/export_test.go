@@ -68,6 +68,18 @@ func ExecAt(ctx context.Context, url string, queries ...string) error {
 	})
 }
 
+// PlanOfClaim is how SQLite looks for facts that are due.
+func (s *Store) PlanOfClaim(ctx context.Context) (plan string, err error) {
+	var id, parent, unused int
+	var step string
+	err = s.src.each(ctx, func(scan scan) error {
+		err := scan(&id, &parent, &unused, &step)
+		plan += step + "\n"
+		return err
+	}, "EXPLAIN QUERY PLAN "+claimFactsLite, 1, 1, `["ear"]`, "", 2)
+	return plan, err
+}
+
 // Group is a group of steps that only have names. Together gets the names of
 // those who go together and says whom it did it for.
 type Group struct{ g group[string] }

@@ -78,9 +78,11 @@ const (
 const factLease = `UPDATE facts AS f SET tries = tries + 1, fence = fence + 1, owner = $4, leased = $5 WHERE (f.listener, f.id) IN `
 
 var (
-	// claimFactsLite has the listeners as JSON.
+	// claimFactsLite has the listeners as JSON. The plus keeps SQLite from finding
+	// all facts of a listener and sorting them, for a few, however many wait: facts_next
+	// has them in order.
 	claimFactsLite = `WITH due AS MATERIALIZED (SELECT f.listener, f.id FROM facts f
-			WHERE f.listener IN (SELECT value FROM json_each($3)) AND ` + factDue + factOrder + `)
+			WHERE +f.listener IN (SELECT value FROM json_each($3)) AND ` + factDue + factOrder + `)
 		` + factLease + `(SELECT listener, id FROM due) RETURNING ` + factColumns.list("")
 	// dueFactsPG keeps those apart that share a person: of several claimers, one
 	// gets the lock that stands for a listener and a person. It holds it from before

@@ -62,3 +62,16 @@ func TestSignInTakesFiveStatements(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is told slowly must not slow down those who sign in: SQLite has one
+// writer, and that one looks for facts, too.
+func TestALongQueueOfFactsIsNotSorted(t *testing.T) {
+	s := open(t, fileURL(t))
+	plan, err := s.PlanOfClaim(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, "SEARCH f USING INDEX facts_next") {
+		t.Errorf("facts that are due are found by:\n%s", plan)
+	}
+}
