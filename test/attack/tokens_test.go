@@ -236,6 +236,10 @@ func TestA061AReusedRefreshTokenEndsTheFamily(t *testing.T) {
 				t.Errorf("access after the reuse: %s, want 401", a)
 			}
 		}
+		told := command(t, "events", "tail", "--database", s.Options.Store.URL, "--type", "session.refresh_reused", "--json")
+		if n := strings.Count(told, first.Session); n != 1 {
+			t.Errorf("%d events tell of the reuse, want 1:\n%s", n, told)
+		}
 	})
 }
 
