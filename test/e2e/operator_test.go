@@ -83,7 +83,7 @@ func TestS064OnlyAdminKeysOpenWhatOperatorsDo(t *testing.T) {
 		}
 		list := c.As(admin).Get(path).Want(http.StatusOK)
 		for _, secret := range []string{admin, verify, short, theirs} {
-			if at := strings.LastIndexAny(secret, "_."); strings.Contains(string(list.Body), secret[at+1:]) || strings.Contains(dump(t, s.Options.Store), secret[at+1:]) {
+			if end := secret[len(secret)-30:]; strings.Contains(string(list.Body), end) || strings.Contains(dump(t, s.Options.Store), end) {
 				t.Error("a key is shown again, or stands in the database")
 			}
 		}
