@@ -93,6 +93,15 @@ func TestABrokenPluginIsNoticed(t *testing.T) {
 	if found, err := gotool.Lint(t.Context(), dir, false); err != nil || len(found) != 0 {
 		t.Errorf("after it was mended: %q, %v", found, err)
 	}
+	replace(t, filepath.Join(dir, "acme.go"), "return sender{cfg, env.HTTP}, nil", "return sender{cfg, http.DefaultClient}, nil")
+	if found, err := gotool.Lint(t.Context(), dir, false); err != nil || len(found) != 1 || !strings.HasSuffix(found[0], "http.DefaultClient: take Env.HTTP") {
+		t.Errorf("a client of its own: %q, %v", found, err)
+	}
+	replace(t, filepath.Join(dir, "acme.go"), "func Plugin()", "func Channel()")
+	if found, err := gotool.Lint(t.Context(), dir, false); err != nil || len(found) != 1 || found[0] != "there is no func Plugin() channel.Plugin" {
+		t.Errorf("without Plugin: %q, %v", found, err)
+	}
+	replace(t, filepath.Join(dir, "acme.go"), "func Channel()", "func Plugin()")
 	replace(t, filepath.Join(dir, "acme_test.go"), "channeltest.Run", "_ = channeltest.Failures")
 	if _, err := gotool.Test(t.Context(), dir, false, func(gotool.Behaviour) {}); err == nil {
 		t.Error("tests without the kit were taken for tests by it")
