@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/countersign/countersign/ports/password"
 )
@@ -26,25 +27,33 @@ type entry struct{ skeleton, word string }
 // Words implements password.Common. It is safe for concurrent use.
 type Words struct {
 	normalize func(string) string
-	entries   []entry // sorted
-	longest   int     // of the words, in bytes
+	known     func() known // read when somebody first asks: a start need not wait for it
 }
 
-// New reads the list. What is asked about is normalised first, as it will be
+// known is the list.
+type known struct {
+	entries []entry // sorted
+	longest int     // of the words, in bytes
+}
+
+// New makes Words. What is asked about is normalised first, as it will be
 // before it is hashed: otherwise full-width letters would pass and be hashed as
 // the common word. Nil leaves it as it is.
 func New(normalize func(string) string) *Words {
 	if normalize == nil {
 		normalize = func(text string) string { return text }
 	}
-	w := &Words{normalize: normalize}
+	return &Words{normalize: normalize, known: sync.OnceValue(read)}
+}
+
+func read() (k known) {
 	for word := range strings.Lines(list) {
 		word = strings.TrimSuffix(word, "\n")
-		w.entries = append(w.entries, entry{skeleton(word), word})
-		w.longest = max(w.longest, len(word))
+		k.entries = append(k.entries, entry{skeleton(word), word})
+		k.longest = max(k.longest, len(word))
 	}
-	slices.SortFunc(w.entries, func(a, b entry) int { return strings.Compare(a.skeleton, b.skeleton) })
-	return w
+	slices.SortFunc(k.entries, func(a, b entry) int { return strings.Compare(a.skeleton, b.skeleton) })
+	return k
 }
 
 // Common implements password.Common. It takes the capitals of ASCII for small
@@ -74,13 +83,14 @@ func doubled(text string, is func(string) bool) bool {
 
 // has reports whether the text is a word of the list, in disguise or not.
 func (w *Words) has(text string) bool {
-	if text == "" || len(text) > w.longest {
+	k := w.known()
+	if text == "" || len(text) > k.longest {
 		return false
 	}
 	bones := skeleton(text)
-	i, _ := slices.BinarySearchFunc(w.entries, bones, func(e entry, s string) int { return strings.Compare(e.skeleton, s) })
-	for ; i < len(w.entries) && w.entries[i].skeleton == bones; i++ {
-		if disguises(text, w.entries[i].word) {
+	i, _ := slices.BinarySearchFunc(k.entries, bones, func(e entry, s string) int { return strings.Compare(e.skeleton, s) })
+	for ; i < len(k.entries) && k.entries[i].skeleton == bones; i++ {
+		if disguises(text, k.entries[i].word) {
 			return true
 		}
 	}

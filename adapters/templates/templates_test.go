@@ -37,6 +37,12 @@ func compose(t testing.TB, c message.Composer, r message.Request) message.Text {
 	return x
 }
 
+// Texts are tried when they are read only where an operator brought some along, so
+// ours are tried here.
+func TestWhatIsShippedSaysWhatItIsFor(t *testing.T) {
+	open(t, templates.Options{Offered: []string{"en", "de", "fr", "es", "ar"}, Overlay: fstest.MapFS{}})
+}
+
 func TestComposerKeepsThePort(t *testing.T) {
 	messagetest.Run(t, func(t *testing.T) message.Composer { return open(t, templates.Options{}) })
 }
