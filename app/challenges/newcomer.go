@@ -3,6 +3,7 @@ package challenges
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -22,8 +23,10 @@ import (
 
 // settleNewcomer is for somebody whose account elsewhere nobody here has. An
 // address that the other site has checked may be somebody's here: if the other
-// site runs the mailbox, its word is proof; else the address is proven here first.
-// An address that nobody has checked joins nothing.
+// site runs the mailbox, its word is proof; else, or if the person has an account
+// there already and this is another one (addresses are given to somebody else when
+// people leave), the address is proven here first. An address that nobody has checked
+// joins nothing.
 func (s *Service) settleNewcomer(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
 	c, who := w.paid.Challenge, w.verdict.Identity
 	if who == nil {
@@ -47,7 +50,11 @@ func (s *Service) settleNewcomer(ctx context.Context, w settling, st store.Settl
 			draft.Proven = append(draft.Proven, own) // proof beats saying: see evict
 			continue
 		}
-		if own.Kind == contact.Email && who.Authoritative && known.Active() {
+		linked, err := s.linkedBy(ctx, known.User, w.via.ID)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if own.Kind == contact.Email && who.Authoritative && known.Active() && !linked {
 			return s.welcomeAs(ctx, w, st, known, *draft.Link)
 		}
 		return s.proveOwn(ctx, w, st, draft, own)
@@ -63,6 +70,16 @@ func (s *Service) settleNewcomer(ctx context.Context, w settling, st store.Settl
 		return Outcome{}, err
 	}
 	return s.Enter(ctx, Newcomer{Tenant: c.Tenant, Draft: draft, Evidence: []assurance.Evidence{w.evidence()}, Client: w.in.Client})
+}
+
+// linkedBy reports whether a person has an account elsewhere by a channel.
+func (s *Service) linkedBy(ctx context.Context, u user.User, instance string) (yes bool, err error) {
+	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		all, err := tx.Devices().List(ctx, u.Tenant, u.ID, "", 0)
+		yes = slices.ContainsFunc(all, func(d store.Device) bool { return d.Status == device.Linked && d.Channel == instance })
+		return err
+	})
+	return yes, err
 }
 
 // welcomeAs connects an account elsewhere to a person, and signs them in.
