@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -94,6 +95,19 @@ func (s *Store) Challenge(ctx context.Context, tenant, handle string, live int) 
 		}
 	}
 	return c, failure("read challenge", err)
+}
+
+// Windows reads windows, in the order of the keys.
+func (s *Store) Windows(ctx context.Context, keys ...string) ([]limit.Window, error) {
+	out := make([]limit.Window, len(keys))
+	for i, key := range keys {
+		var ends int64
+		if _, err := one(ctx, s.src, []any{&out[i].Count, &ends}, windowText, key); err != nil {
+			return nil, failure("read windows", err)
+		}
+		out[i].Ends = moment(ends)
+	}
+	return out, nil
 }
 
 var challengeText = "SELECT " + told(challengeColumns.list("c.")) + " FROM challenges c WHERE c.handle = $1 AND c.tenant = $2"

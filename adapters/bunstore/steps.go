@@ -20,6 +20,7 @@ import (
 var (
 	windowText  = "SELECT taken, ends FROM windows WHERE key = $1"
 	windowPut   = "INSERT INTO windows (key, taken, most, ends) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET taken = excluded.taken, most = excluded.most, ends = excluded.ends"
+	windowAdd   = "INSERT INTO windows (key, taken, most, ends) VALUES ($1, 0, $2, 0) ON CONFLICT (key) DO NOTHING RETURNING ends"
 	counterText = "SELECT failures, locked_until FROM counters WHERE key = $1"
 	counterPut  = "INSERT INTO counters (key, failures, locked_until, touched_at) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, locked_until = excluded.locked_until, touched_at = excluded.touched_at"
 
@@ -89,7 +90,13 @@ func readWindows(ctx context.Context, src source, charges []limit.Charge, lock s
 	for _, c := range charges {
 		var w limit.Window
 		var ends int64
-		if _, err := one(ctx, src, []any{&w.Count, &ends}, windowText+lock, c.Key); err != nil {
+		found, err := one(ctx, src, []any{&w.Count, &ends}, windowText+lock, c.Key)
+		if err == nil && !found && lock != "" { // else what is not there cannot be locked, and two take the first
+			if _, err = one(ctx, src, []any{&ends}, windowAdd, c.Key, c.Max); err == nil {
+				_, err = one(ctx, src, []any{&w.Count, &ends}, windowText+lock, c.Key)
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
 		w.Ends = moment(ends)

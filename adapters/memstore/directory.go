@@ -7,6 +7,7 @@ import (
 	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -47,6 +48,17 @@ func (s *Store) Challenge(ctx context.Context, tenant, handle string, live int) 
 			c.Status = challenge.Cancelled
 		}
 		return c, err
+	})
+}
+
+// Windows reads windows, in the order of the keys.
+func (s *Store) Windows(ctx context.Context, keys ...string) ([]limit.Window, error) {
+	return read(ctx, s, "read windows", func(st *state) ([]limit.Window, error) {
+		out := make([]limit.Window, len(keys))
+		for i, key := range keys {
+			out[i], _ = st.windows.get(key)
+		}
+		return out, nil
 	})
 }
 

@@ -130,6 +130,8 @@ type Directory interface {
 	// a challenge pushed out by newer ones reads as Cancelled. As nobody says
 	// what time it is, newer ones that have run out may count.
 	Challenge(ctx context.Context, tenant, handle string, live int) (challenge.Challenge, error)
+	// Windows reads windows, in the order of the keys. One that is not there is empty.
+	Windows(ctx context.Context, keys ...string) ([]limit.Window, error)
 	Credentials
 }
 

@@ -40,6 +40,7 @@ func RunConcurrency(t *testing.T, openPair func(t testing.TB) (a, b store.Store)
 		{"parallel uses of one invitation succeed once", acceptsTogether},
 		{"somebody who is deleted meanwhile takes no identifier", leavesNothing},
 		{"parallel starts fill a window exactly", fillsExactly},
+		{"parallel units of work fill a window exactly", fillsByUnits},
 		{"parallel rotations of one generation agree", rotatesTogether},
 		{"parallel claims get no message twice", claimsApart},
 		{"parallel claims get a person's facts one at a time, each once", factsApart},
@@ -196,6 +197,20 @@ func sameName(r *race, all []store.Settlement) {
 		a.Identifiers[0].Contact = name
 		all[i].NewUser = &a
 		all[i].Session.User = a.ID
+	}
+}
+
+// fillsByUnits begins with a window that is not there, where nothing can be locked.
+func fillsByUnits(r *race) {
+	for range 5 {
+		w := r.window(3)
+		won := r.run(12, limit.ErrExceeded, func(_ int, s store.Store) error {
+			return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) error {
+				return tx.Challenges().Take(ctx, []limit.Charge{w}, r.now)
+			})
+		})
+		r.same(won, 3, "units of work that took the window")
+		r.wantTaken(w, 3)
 	}
 }
 

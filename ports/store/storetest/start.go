@@ -14,6 +14,7 @@ func starts() []behaviour {
 		{"a refusal names the window that opens last", namesTheLastWindow},
 		{"a window that ended begins anew", windowsBeginAnew},
 		{"a handle is used once", handlesAreUnique},
+		{"windows are read as they stand, in the order of the keys", readsWindows},
 	}
 }
 
@@ -66,6 +67,22 @@ func windowsBeginAnew(k *kit) {
 	k.pass(time.Microsecond)
 	k.ok(k.Start(k.ctx, in()), "start when the window ends")
 	k.refused(k.Start(k.ctx, in()), limit.ErrExceeded, "start in the new window")
+}
+
+func readsWindows(k *kit) {
+	one, two, none := k.window(3), k.window(5), k.window(1)
+	began := k.now
+	k.ok(k.Start(k.ctx, store.Start{Challenge: k.question(), Windows: []limit.Charge{one, two}, Now: k.now}), "start")
+	k.pass(time.Minute)
+	k.ok(k.Start(k.ctx, store.Start{Challenge: k.question(), Windows: []limit.Charge{two}, Now: k.now}), "start")
+	for range 2 { // reading takes nothing
+		got, err := k.Windows(k.ctx, two.Key, none.Key, one.Key)
+		k.ok(err, "read windows")
+		k.same(got, []limit.Window{{Count: 2, Ends: began.Add(two.Window)}, {}, {Count: 1, Ends: began.Add(one.Window)}}, "windows")
+	}
+	got, err := k.Windows(k.ctx)
+	k.ok(err, "read no windows")
+	k.same(len(got), 0, "windows that nobody asked for")
 }
 
 func handlesAreUnique(k *kit) {
