@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/countersign/countersign/adapters/memstore"
+	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/password"
 	"github.com/countersign/countersign/ports/store"
@@ -153,20 +154,23 @@ func TestProductionNamesEverythingThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestPartsOfTheDesignThatAreNotServedAreRefusedByName(t *testing.T) {
+func TestTheDesignsLimitsAreServedAndTheDefault(t *testing.T) {
 	file := t.TempDir() + "/c.yaml"
-	if err := os.WriteFile(file, []byte("policy: { limits: { prefix_conversion: {} } }\n"), 0o600); err != nil {
+	text := "policy: { limits: { prefix_conversion: { sends: 20, within: 10m, below_percent: 10, block: 1h } } }\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	catalog, err := (&cli{}).catalog()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = load(sources{file: file, mode: Development}, catalog)
-	for _, want := range []string{"c.yaml:1:21: policy.limits.prefix_conversion: is not served"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("no %q in: %v", want, err)
-		}
+	said, _, err := load(sources{file: file, mode: Development}, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := said.Config.Policy.domain()
+	if want := policy.Default().Limits.Conversion; err != nil || got.Limits.Conversion != want || !want.On() {
+		t.Errorf("%+v, %v, want %+v", got.Limits.Conversion, err, want)
 	}
 }
 

@@ -87,12 +87,12 @@ tenants:
     sign_upp: {}
     challenge: { life: 1h }
     tokens: { algorithm: ES256 }
-    limits: { prefix_conversion: {} }
+    limits: { prefix_conversion: { below_percent: 0 } }
 `,
 		`c.yaml:3:15: tenants[0].policy.sign_up.required[0]: requires "phone"`,
 		"c.yaml:6:31: tenants[1].policy.rules.block.email[0]: is not a regular expression",
 		`c.yaml:7:5: tenants[1].policy: unknown key "sign_upp". Did you mean "sign_up"?`,
 		"tenants[1].policy.challenge.life: must be at most 10m",
 		"c.yaml:9:15: tenants[1].policy.tokens.algorithm: cannot differ",
-		"c.yaml:10:15: tenants[1].policy.limits.prefix_conversion: is not served")
+		"tenants[1].policy.limits.prefix_conversion.below_percent: must be at least 1")
 }

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -22,13 +21,6 @@ type sources struct {
 	mode  string            // forced by the command; "" leaves it to the file
 	flags map[string]string // path to value
 }
-
-// later are parts of the design that this version does not serve. They are
-// refused by name, so that nobody believes them to be at work.
-var later = []string{"policy.limits.prefix_conversion"}
-
-// ofTenant begins the paths of policies that are one tenant's.
-var ofTenant = regexp.MustCompile(`^tenants\[\d+\]\.`)
 
 // load reads the configuration. Whatever is wrong with it is reported at once.
 func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, error) {
@@ -55,10 +47,10 @@ func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, e
 		StrictFiles: src.mode == "",
 	})
 	if err != nil {
-		return l, nil, configuration(named(err))
+		return l, nil, configuration(err)
 	}
 	if err := l.decide(); err != nil {
-		return l, nil, configuration(named(err))
+		return l, nil, configuration(err)
 	}
 	l.Specs, err = specs(l.Config, catalog)
 	return l, known, configuration(err)
@@ -73,26 +65,6 @@ func readConfig(path string) ([]byte, error) {
 		return nil, errors.New("there is no file " + path + ". Name the configuration with --config FILE, or leave --config out")
 	}
 	return data, err
-}
-
-// named tells unknown keys that the design has from those that nobody has.
-func named(err error) error {
-	problems, ok := errors.AsType[configfile.Problems](err)
-	if !ok {
-		return err
-	}
-	for i, p := range problems {
-		key, ok := strings.CutPrefix(p.Text, `unknown key "`)
-		if !ok {
-			continue
-		}
-		path := strings.TrimPrefix(p.Path+"."+strings.TrimSuffix(key, `"`), ".")
-		if slices.Contains(later, ofTenant.ReplaceAllString(path, "")) {
-			problems[i].Path, problems[i].Text = path, "is not served by this version yet"
-			problems[i].Hint = "Leave it out."
-		}
-	}
-	return problems
 }
 
 // specs lists the configured channels, each with how its plugin reads its part.

@@ -62,6 +62,16 @@ type Limits struct {
 	IP         []string `yaml:"ip" doc:"Challenges from one client address."`
 	IPFailures []string `yaml:"ip_failures" doc:"Wrong answers from one client address."`
 	Tenant     []string `yaml:"tenant" doc:"Challenges of the whole tenant."`
+
+	Conversion Conversion `yaml:"prefix_conversion"`
+}
+
+// Conversion says when codes to a range of phone numbers are no longer sent.
+type Conversion struct {
+	Sends  int           `yaml:"sends" min:"0" max:"100000" doc:"Codes to numbers that differ only in their last four digits which nobody need answer; 0 switches this off."`
+	Within time.Duration `yaml:"within" min:"1m" max:"24h" doc:"The spans in which they are counted."`
+	Below  int           `yaml:"below_percent" min:"1" max:"100" doc:"If fewer percent of them are answered rightly, none is sent there for a while, and nobody is told."`
+	Block  time.Duration `yaml:"block" min:"1m" max:"168h" doc:"How long that is."`
 }
 
 // TwoFactor says how second factors are used.

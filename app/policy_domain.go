@@ -38,7 +38,7 @@ func defaultPolicy() Policy {
 		Throttle: Throttle{Free: d.Throttle.Free, Factor: d.Throttle.Factor, Cap: d.Throttle.Cap, DisableAt: d.Throttle.DisableAt},
 		Limits: Limits{
 			Recipient: ruleNames(d.Limits.Recipient), IP: ruleNames(d.Limits.Address),
-			IPFailures: ruleNames(d.Limits.AddressFailures), Tenant: ruleNames(d.Limits.Tenant),
+			IPFailures: ruleNames(d.Limits.AddressFailures), Tenant: ruleNames(d.Limits.Tenant), Conversion: Conversion(d.Limits.Conversion),
 		},
 		TwoFactor: TwoFactor{Mode: string(d.TwoFactor.Mode), StepUpMaxAge: d.TwoFactor.StepUpMaxAge, Remember: d.TwoFactor.Remember},
 		Password:  Password{Enabled: d.Password.Enabled, MinLength: d.Password.Rules.MinLength, Breached: refuseCommon},
@@ -68,6 +68,7 @@ func (l Limits) domain() (out policy.Limits, err error) {
 	}
 	out.Recipient, out.Address = read("recipient", l.Recipient), read("ip", l.IP)
 	out.AddressFailures, out.Tenant = read("ip_failures", l.IPFailures), read("tenant", l.Tenant)
+	out.Conversion = limit.Conversion(l.Conversion)
 	return out, errors.Join(errs...)
 }
 

@@ -51,17 +51,25 @@ func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challeng
 
 // reach asks the channel to reach the person, keeps what it wants to remember, and
 // gives what is shown once. If it cannot, the challenge ends and the pause before
-// the next is given back.
+// the next is given back. A challenge whose first message must not go out is a
+// decoy from then on: the channel knows nothing of it.
 func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (show []string, err error) {
 	if c.Decoy {
-		c.Round, c.Delivery = c.Round+1, challenge.Sent
-		s.pace.pretend(ctx, c.Channel, began)
-		return nil, s.update(ctx, *c)
+		return nil, s.pretend(ctx, c)
 	}
 	kept := *c
 	start := s.Clock.Now()
+	pays, err := s.ranges.Pay(ctx, *c)
+	if err != nil {
+		return nil, errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
+	}
+	if !pays {
+		c.Decoy = c.Sends == 1
+		return nil, s.pretend(ctx, c)
+	}
 	o, err := s.begin(ctx, c, a)
 	if err != nil {
+		s.ranges.GiveBack(ctx, kept)
 		kept.Delivery = challenge.Failed
 		return nil, errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
 	}
@@ -69,6 +77,13 @@ func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (sho
 	c.Format, c.Prompt = kept.Format, kept.Prompt // as the preview promised
 	c.Delivery, c.Sends, c.MaxSends, c.ResendAt = challenge.Sent, kept.Sends, kept.MaxSends, kept.ResendAt
 	return o.Prompt.Show, s.update(ctx, *c)
+}
+
+// pretend takes as long as the channel did last.
+func (s *Service) pretend(ctx context.Context, c *challenge.Challenge) error {
+	c.Round, c.Delivery = c.Round+1, challenge.Sent
+	s.pace.pretend(ctx, c.Channel, began)
+	return s.update(ctx, *c)
 }
 
 // fits reports whether a challenge's code can come by another channel: it was
@@ -93,6 +108,7 @@ func (s *Service) update(ctx context.Context, c challenge.Challenge) error {
 			return err
 		}
 		now.State, now.Round, now.Delivery = c.State, c.Round, c.Delivery
+		now.Decoy = now.Decoy || c.Decoy
 		return tx.Challenges().Save(ctx, now)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/conversion"
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
@@ -73,7 +74,8 @@ type Courier interface {
 type Service struct {
 	Needs
 
-	pace *pace
+	pace   *pace
+	ranges *conversion.Breaker
 }
 
 // New makes the service.
@@ -81,7 +83,10 @@ func New(n Needs) *Service {
 	if n.Patience <= 0 {
 		n.Patience = 5 * time.Second
 	}
-	return &Service{Needs: n, pace: &pace{}}
+	return &Service{
+		Needs: n, pace: &pace{},
+		ranges: conversion.New(conversion.Needs{Store: n.Store, Tenants: n.Tenants, Clock: n.Clock, IDs: n.IDs, Meter: n.Meter, Log: n.Log}),
+	}
 }
 
 // Get shows a challenge to whoever holds its handle.

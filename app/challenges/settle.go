@@ -31,6 +31,15 @@ type settling struct {
 
 func (s *Service) settle(ctx context.Context, w settling) (Outcome, error) {
 	w.now = s.Clock.Now()
+	out, err := s.settleFor(ctx, w)
+	if err == nil {
+		s.ranges.Answered(ctx, w.paid.Challenge)
+	}
+	return out, err
+}
+
+// settleFor does what follows from the challenge's purpose.
+func (s *Service) settleFor(ctx context.Context, w settling) (Outcome, error) {
 	switch w.paid.Challenge.Purpose {
 	case challenge.SignIn:
 		if w.paid.Challenge.SignIn != "" {

@@ -21,7 +21,14 @@ import (
 func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	now := d.Clock.Now()
 	f := store.Finish{ID: p.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, Fence: p.Fence}
-	receipt, err := d.send(ctx, p, now)
+	pays, err := d.ranges.Pay(ctx, p.Challenge)
+	p.Challenge.Decoy = p.Challenge.Decoy || !pays // from here on nothing tells them apart
+	var receipt *store.Receipt
+	if err == nil {
+		if receipt, err = d.send(ctx, p, now); err != nil {
+			d.ranges.GiveBack(ctx, p.Challenge)
+		}
+	}
 	f.Now = d.Clock.Now()
 	switch {
 	case err == nil:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/app/conversion"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/invitation"
@@ -74,6 +75,7 @@ type Dispatcher struct {
 	more   atomic.Bool // the queue may hold more than there were hands for
 	flows  atomic.Bool // something was sent since the last look into the queue
 	health *health
+	ranges *conversion.Breaker
 
 	mu       sync.Mutex // guards what follows, and busy.Add against busy.Wait
 	stopped  bool
@@ -92,6 +94,7 @@ func New(n Needs) *Dispatcher {
 	d := &Dispatcher{
 		Needs: n, free: hands, marks: make(chan struct{}, pens), wake: make(chan struct{}, 1),
 		health: newHealth(), ctx: ctx, cancel: cancel,
+		ranges: conversion.New(conversion.Needs{Store: n.Store, Tenants: n.Tenants, Clock: n.Clock, IDs: n.IDs, Meter: n.Meter, Log: n.Log}),
 	}
 	return d
 }

@@ -47,6 +47,16 @@ func (c Contact) GoString() string { return "contact.Contact{" + string(c.Kind) 
 // fails, so a store that encodes contacts whole cannot pass its tests.
 func (c Contact) MarshalText() ([]byte, error) { return []byte(c.Mask()), nil }
 
+// Range is a phone number without its last four digits, which stands for all
+// that begin so; "" for other contacts and for numbers as short as that.
+func (c Contact) Range() string {
+	const last = 4
+	if c.Kind != Phone || len(c.Value) <= last+1 {
+		return ""
+	}
+	return c.Value[:len(c.Value)-last]
+}
+
 // hidden stands for a value that we cannot mask any better.
 const hidden = "••••"
 

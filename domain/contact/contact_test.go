@@ -85,3 +85,14 @@ func TestMasksOfNumbersShowTheCountryAndTwoDigits(t *testing.T) {
 		}
 	})
 }
+
+func TestARangeIsANumberWithoutItsEnd(t *testing.T) {
+	for in, want := range map[contact.Contact]string{
+		{Kind: contact.Phone, Value: "+447400123456"}: "+44740012", {Kind: contact.Phone, Value: "+1234"}: "", {Kind: contact.Phone, Value: "+12345"}: "+1",
+		{Kind: contact.Email, Value: "ada@example.com"}: "", {}: "",
+	} {
+		if got := in.Range(); got != want {
+			t.Errorf("the range of %v is %q, want %q", in, got, want)
+		}
+	}
+}

@@ -52,6 +52,7 @@ const (
 	KeyCreated          Type = "api_key.created"
 	KeyRevoked          Type = "api_key.revoked"
 	DeliveryFailed      Type = "delivery.failed"
+	RangeBlocked        Type = "delivery.range_blocked" // codes to a range of numbers are not answered; nobody's
 )
 
 // Event is one fact. It holds no secret and no full address.
@@ -72,7 +73,7 @@ func Types() []Type {
 		SessionStepped, SessionRevoked, SessionReused, DeviceEnrolled, DeviceRenamed, DeviceRemoved, DeviceLocked,
 		DeviceUnlocked, ConnectionAdded, ConnectionRemoved, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
 		PasswordForgotten, AddressVerified, Approved, InvitationSent, InvitationAccepted, InvitationRevoked,
-		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed,
+		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed, RangeBlocked,
 	}
 }
 

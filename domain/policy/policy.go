@@ -88,12 +88,14 @@ type Challenge struct {
 	Live        int           // challenges alive per destination; the oldest die first
 }
 
-// Limits are windows, charged by the transaction that starts a challenge.
+// Limits are windows, charged by the transaction that starts a challenge unless
+// they say otherwise.
 type Limits struct {
-	Recipient       []limit.Rule // messages to one destination
-	Address         []limit.Rule // challenges from one client address
-	AddressFailures []limit.Rule // wrong answers from one client address
-	Tenant          []limit.Rule // challenges of the whole tenant
+	Recipient       []limit.Rule     // messages to one destination
+	Address         []limit.Rule     // challenges from one client address
+	AddressFailures []limit.Rule     // wrong answers from one client address
+	Tenant          []limit.Rule     // challenges of the whole tenant
+	Conversion      limit.Conversion // of messages to a range of phone numbers; charged when one goes out
 }
 
 // Mode says how second factors are used.
@@ -169,6 +171,7 @@ func Default() Policy {
 			Recipient:       []limit.Rule{{Max: 5, Window: time.Hour}, {Max: 10, Window: 24 * time.Hour}},
 			Address:         []limit.Rule{{Max: 20, Window: 10 * time.Minute}},
 			AddressFailures: []limit.Rule{{Max: 60, Window: 10 * time.Minute}},
+			Conversion:      limit.Conversion{Sends: 20, Within: 10 * time.Minute, Below: 10, Block: time.Hour},
 		},
 		TwoFactor: TwoFactor{Mode: Optional, Remember: 720 * time.Hour, StepUpMaxAge: 5 * time.Minute},
 		Password:  Password{Enabled: true, Rules: password.Rules{MinLength: 8, RefuseCommon: true}},

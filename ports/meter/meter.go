@@ -22,6 +22,7 @@ const (
 	DeliverySeconds     Name = "countersign_message_delivery_seconds"    // channel; from queueing to a carrier's yes
 	SessionsStarted     Name = "countersign_sessions_started_total"      // acr
 	RefreshReused       Name = "countersign_refresh_reused_total"        //
+	RangesBlocked       Name = "countersign_number_ranges_blocked_total" //
 	LimitsHit           Name = "countersign_limits_hit_total"            // reason
 	AuthenticatorLocked Name = "countersign_authenticators_locked_total" // channel
 	FactsTold           Name = "countersign_facts_told_total"            // listener, outcome (heard, failed, given_up)

@@ -146,7 +146,6 @@ func TestCLIConfigurationsThatWillNotDo(t *testing.T) {
 	}{
 		"unknown key":       {"policy:\n  challenge: { lifee: 5m }\n", 1, []string{":10:16:", `unknown key "lifee"`, `Did you mean "life"?`}},
 		"two mistakes":      {"brnad: { name: X }\npolicy: { throttle: { free: many } }\n", 2, []string{":9:", ":10:", `"brand"`}},
-		"part of later":     {"policy: { limits: { prefix_conversion: { sends: 20 } } }\n", 1, []string{":9:", "policy.limits.prefix_conversion", "not served by this version yet"}},
 		"tenant of no name": {"tenants: [ { slug: T2 } ]\n", 1, []string{":9:", "tenants[0].slug"}},
 		"out of bounds":     {"policy: { challenge: { length: 3 } }\n", 1, []string{"policy.challenge.length", "4"}},
 		"not YAML":          {"policy: [\n", 1, nil},

@@ -144,3 +144,27 @@ func TestS118APhoneBecomesASecondFactor(t *testing.T) {
 		c.Verify(second.ID, v.Read(other)).Tokens()
 	})
 }
+
+func TestA081AProviderIsNotAskedAboutARangeThatDoesNotAnswer(t *testing.T) {
+	policy := quick + "limits: { recipient: [], ip: [], ip_failures: [], prefix_conversion: { sends: 3, within: 24h, below_percent: 50, block: 1h } }\n"
+	checked(t, policy, func(t *testing.T, _ *harness.Server, c *harness.Client, v *providers.Verify) {
+		again := func(a harness.Answer) {
+			c.Post("/v1/challenges/"+a.Text("id")+"/resend", nil).Want(http.StatusAccepted)
+		}
+		again(beginChecked(c))
+		last := beginChecked(c)
+		code := v.Read(anns)
+		reached, asked := v.Reached(), v.Asked()
+		again(last)
+		silent := beginChecked(c)
+		again(silent)
+		c.Verify(silent.Text("id"), "0000000001").WantCode(http.StatusUnprocessableEntity, "invalid_code")
+		if reached != 3 || v.Reached() != reached || v.Asked() != asked {
+			t.Errorf("the provider reached people %d times and then %d, and was asked %d times more", reached, v.Reached(), v.Asked()-asked)
+		}
+		if silent.Text("delivery") != "sent" || silent.Number("prompt.length") != 10 || silent.Number("sends_left") != 2 || silent.Number("attempts_left") != 5 {
+			t.Errorf("what is not sent can be told from what is: %s", silent)
+		}
+		c.Verify(last.Text("id"), code).Tokens() // what was sent before still works
+	})
+}

@@ -59,7 +59,7 @@ func Postgres(t testing.TB) Store {
 
 // noLimits lets any number of requests come from the one address that all
 // tests come from.
-const noLimits = "limits: { recipient: [], ip: [], ip_failures: [], tenant: [] }"
+const noLimits = "limits: { recipient: [], ip: [], ip_failures: [], tenant: [], prefix_conversion: { sends: 0 } }"
 
 // write makes the configuration file of a server.
 func (o Options) write(t testing.TB, address string) string {
