@@ -172,17 +172,15 @@ func TestA058HugeAndBrokenTokensAreRefused(t *testing.T) {
 			}
 		}
 		deep := strings.Repeat(`{"a":`, 10_000) + "1" + strings.Repeat("}", 10_000)
-		for _, body := range []string{deep, strings.Repeat("[", 10_000)} {
+		for _, body := range []string{deep, strings.Repeat("[", 10_000), `{"token":` + deep + `}`} {
 			if a := c.Post("/v1/tokens/introspect", body); a.Status < 400 || a.Status >= 500 {
 				t.Errorf("a body 10,000 deep: %d, want a refusal", a.Status)
 			}
 		}
 		// What is too long may be cut off before it is all written: that is a refusal too.
-		for _, body := range []string{`{"token":` + deep + `}`, `{"token":"` + strings.Repeat("a.", 40_000) + `"}`} {
-			a, err := c.Try(http.MethodPost, "/v1/tokens/introspect", body)
-			if err == nil && a.Status != http.StatusRequestEntityTooLarge {
-				t.Errorf("a body of %d bytes: %d, want 413", len(body), a.Status)
-			}
+		long := `{"token":"` + strings.Repeat("a.", 40_000) + `"}`
+		if a, err := c.Try(http.MethodPost, "/v1/tokens/introspect", long); err == nil && a.Status != http.StatusRequestEntityTooLarge {
+			t.Errorf("a body of 80 kB: %d, want 413", a.Status)
 		}
 		wantInactive(t, c, "many parts", strings.Repeat("a.", 30_000))
 		c.As(good).Get("/v1/me").Want(http.StatusOK)
