@@ -173,13 +173,14 @@ func TestA076ATripEndsWhereItBegan(t *testing.T) {
 			return out
 		}
 		mine, theirs := first.consent(t, g), second.consent(t, g)
+		// While the code is still good: those below use it up.
+		lost("no cookie", trip{cookie: "x=y"}.comeBack(c, "google", mine))
+		lost("another browser", second.comeBack(c, "google", mine))
+		lost("another channel", first.comeBack(c, "corp", mine))
 		lost("no state", first.comeBack(c, "google", with(mine, "state", "")))
 		lost("an edited state", first.comeBack(c, "google", with(mine, "state", mine.Get("state")+"A")))
 		lost("another trip's state", first.comeBack(c, "google", with(mine, "state", theirs.Get("state"))))
 		lost("a code of nobody", first.comeBack(c, "google", with(mine, "code", "made-up")))
-		lost("no cookie", trip{cookie: "x=y"}.comeBack(c, "google", mine))
-		lost("another browser", second.comeBack(c, "google", mine))
-		lost("another channel", first.comeBack(c, "corp", mine))
 
 		// Another trip's code, put into one's own: its verifier and its nonce are not the ones.
 		victim, mallory := leave(t, c, ""), leave(t, c, "")

@@ -68,10 +68,9 @@ func TestS095WhoIsKnownIsKnownByTheNumberAndNothingElse(t *testing.T) {
 			if again := byGoogle(c, g, says).Tokens(); again.User != first.User || again.New {
 				t.Errorf("with %s: user %s (new: %t), want %s", what, again.User, again.New, first.User)
 			}
-		}
-		me := c.As(first.Access).Get("/v1/me").Want(http.StatusOK)
-		if me.Text("first_name") != "Ann" {
-			t.Errorf("%s: a name at Google replaces one's own", me)
+			if me := c.As(first.Access).Get("/v1/me").Want(http.StatusOK); me.Text("first_name") != "Ann" {
+				t.Errorf("with %s: %s: a name at Google replaces one's own", what, me)
+			}
 		}
 		if mine := identifiers(c, first.Access); len(mine) != 1 || mine["email"].Value != "ann@gmail.com" || !mine["email"].Verified {
 			t.Errorf("identifiers %+v, want the first address only", mine)
