@@ -134,6 +134,9 @@ func (r *rig) farewell(access, device string, code func() string) {
 	}
 	r.want(r.do("DELETE", "/v1/me/sessions", "", bearer(access)), 204)
 	r.want(r.do("DELETE", "/v1/me/sessions/"+all[1].(map[string]any)["id"].(string), "", bearer(access)), 404, "not_found")
+	r.want(r.do("DELETE", "/v1/me", "", bearer(access)), 401, "insufficient_user_authentication") // what the device proved went with it
+	asked := r.want(r.do("POST", "/v1/challenges", `{"purpose":"step_up","to":"ada@example.com"}`, bearer(access)), 202)
+	access = r.want(r.give(asked.text("id")), 200).text("access_token")
 	r.want(r.do("DELETE", "/v1/me", "", bearer(access)), 204)
 	r.want(r.do("GET", "/v1/me", "", bearer(access)), 401)
 	if again := r.signIn("ada@example.com"); again.at("new_user") != true {
