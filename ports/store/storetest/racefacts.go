@@ -17,9 +17,12 @@ type telling struct {
 	heard map[string][]string // ids by person, in the order in which they were told
 	clash string              // a person who was told two facts at once
 	total int
+	moved chan struct{} // closed when something new may be claimed
 }
 
-func newTelling() *telling { return &telling{now: map[string]bool{}, heard: map[string][]string{}} }
+func newTelling() *telling {
+	return &telling{now: map[string]bool{}, heard: map[string][]string{}, moved: make(chan struct{})}
+}
 
 func (t *telling) begin(f store.Fact) {
 	t.mu.Lock()
@@ -38,18 +41,40 @@ func (t *telling) end(f store.Fact) {
 	t.now[f.Event.User] = false
 }
 
-func (t *telling) told() int {
+// move wakes who found nothing to claim.
+func (t *telling) move() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.total
+	close(t.moved)
+	t.moved = make(chan struct{})
 }
 
-// tell claims and finishes facts until all of them were told.
+func (t *telling) told() (total int, moved <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.total, t.moved
+}
+
+// tell claims and finishes facts until all of them were told. Whoever finds
+// nothing waits for the others, as servers do: asking again at once would keep
+// a file locked that somebody needs who has a fact to finish.
 func (r *race) tell(s store.Store, listener string, t *telling, all int) error {
-	for t.told() < all {
+	defer t.move()
+	for {
+		total, moved := t.told()
+		if total >= all {
+			return nil
+		}
 		got, err := s.ClaimFacts(r.ctx, store.ClaimFacts{Listeners: []string{listener}, Owner: "racer", Lease: time.Hour, Max: 3, Now: r.now})
 		if err != nil {
 			return err
+		}
+		if len(got) == 0 {
+			select {
+			case <-moved:
+			case <-r.ctx.Done():
+				return r.ctx.Err()
+			}
 		}
 		for _, f := range got {
 			t.begin(f)
@@ -60,9 +85,9 @@ func (r *race) tell(s store.Store, listener string, t *telling, all int) error {
 			if _, err := s.FinishFact(r.ctx, store.FinishFact{Listener: f.Listener, Event: f.Event.ID, Fence: f.Fence, Done: true}); err != nil {
 				return err
 			}
+			t.move()
 		}
 	}
-	return nil
 }
 
 func (r *race) check(t *telling, all int) {
@@ -108,6 +133,7 @@ func lateFactsApart(r *race) {
 			if err != nil {
 				return err
 			}
+			t.move()
 		}
 		return nil
 	})
