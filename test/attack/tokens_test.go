@@ -86,7 +86,9 @@ func TestA055HeadersOfTokensLeadNowhere(t *testing.T) {
 		for _, typ := range []any{"JWT", "", "logout+jwt", "AT+JWT ", nil} {
 			wantNobody(t, c, fmt.Sprintf("the type %v", typ), forge(t, good, map[string]any{"typ": typ}))
 		}
-		if a := c.As(forge(t, good, map[string]any{"kid": strings.Repeat("k", 10_000)})).Get("/v1/me"); a.Status != http.StatusBadRequest && a.Status != http.StatusUnauthorized {
+		// A header that is too long may be cut off before it is all written.
+		long := c.As(forge(t, good, map[string]any{"kid": strings.Repeat("k", 10_000)}))
+		if a, err := long.Try(http.MethodGet, "/v1/me", nil); err == nil && a.Status != http.StatusBadRequest && a.Status != http.StatusUnauthorized {
 			t.Errorf("a key's name of 10 kB: %s, want a refusal", a)
 		}
 		c.As(good).Get("/v1/me").Want(http.StatusOK)
