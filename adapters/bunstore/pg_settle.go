@@ -55,6 +55,7 @@ func (s *settlement) text(in store.Settlement) string {
 	if in.NewUser != nil {
 		s.newUser(in)
 	}
+	s.person(in, tenant, now)
 	s.effects(in, tenant, now)
 	s.events(in.Events)
 	s.facts(in.Facts)
@@ -142,13 +143,13 @@ func (s *settlement) newUser(in store.Settlement) {
 	if len(in.NewUser.Identifiers) == 0 {
 		return
 	}
-	kinds, values, claimed, proven, made := []string{}, []string{}, []string{}, []int64{}, []int64{}
+	kinds, values, proven, made := []string{}, []string{}, []int64{}, []int64{}
 	for _, i := range in.NewUser.Identifiers {
-		kinds, values, claimed = append(kinds, string(i.Kind)), append(values, i.Value), append(claimed, i.Claimed)
+		kinds, values = append(kinds, string(i.Kind)), append(values, i.Value)
 		proven, made = append(proven, micros(i.VerifiedAt)), append(made, micros(i.CreatedAt))
 	}
-	s.part("i", "INSERT INTO identifiers (tenant, user_id, kind, value, claimed, verified_at, created_at) SELECT "+
-		s.add(who.Tenant, "text")+", "+s.add(who.ID, "text")+", i.* FROM c, unnest("+s.add(kinds, "text[]")+", "+s.add(values, "text[]")+", "+s.add(claimed, "text[]")+", "+
+	s.part("i", "INSERT INTO identifiers (tenant, user_id, kind, value, verified_at, created_at) SELECT "+
+		s.add(who.Tenant, "text")+", "+s.add(who.ID, "text")+", i.* FROM c, unnest("+s.add(kinds, "text[]")+", "+s.add(values, "text[]")+", "+
 		s.add(proven, "bigint[]")+", "+s.add(made, "bigint[]")+") AS i")
 }
 
@@ -158,16 +159,33 @@ func (s *settlement) insert(name, table string, cols columns, args []any) {
 	s.part(name, "INSERT INTO "+table+" ("+cols.list("")+") SELECT "+cols.casts(first)+" FROM c")
 }
 
+// person notes that somebody comes in, or holds them as they are.
+func (s *settlement) person(in store.Settlement, tenant, now string) {
+	p := in.Person
+	if p == nil {
+		return
+	}
+	is := "id = " + s.add(p.ID, "text") + " AND tenant = " + tenant + " AND status = '" + string(user.Active) + "' AND reset_at = " +
+		s.add(micros(kept(p.ResetAt)), "bigint")
+	before := "EXISTS (SELECT 1 FROM users WHERE " + is + ")"
+	if returns(in) {
+		s.guard("l", "UPDATE users SET last_sign_in = "+now+" WHERE "+is+ifSettled, before)
+		return
+	}
+	s.part("l", "SELECT 1 FROM users WHERE "+is+ifSettled+" FOR SHARE")
+	s.guards, s.before = append(s.guards, "l"), append(s.before, before)
+}
+
 // effects are the changes that nothing refuses.
 func (s *settlement) effects(in store.Settlement, tenant, now string) {
 	if v := in.Verify; v != nil {
-		s.part("v", "UPDATE identifiers i SET verified_at = "+now+", claimed = '' FROM c WHERE i.tenant = "+tenant+
+		s.part("v", "UPDATE identifiers i SET verified_at = "+now+" FROM c WHERE i.tenant = "+tenant+
 			" AND i.kind = "+s.add(string(v.Kind), "text")+" AND i.value = "+s.add(v.Value, "text")+" AND i.user_id = c.user_id AND i.verified_at = 0")
 	}
 	if x := in.Session; x != nil {
 		s.insert("s", "sessions", sessionColumns, fromSession(*x).args())
-		if !isNew(in.NewUser, x.User) {
-			s.part("l", "UPDATE users SET last_sign_in = "+now+" WHERE id = "+s.add(x.User, "text")+" AND tenant = "+s.add(x.Tenant, "text")+ifSettled)
+		if !isNew(in.NewUser, x.User) && !returns(in) {
+			s.part("t", "UPDATE users SET last_sign_in = "+now+" WHERE id = "+s.add(x.User, "text")+" AND tenant = "+s.add(x.Tenant, "text")+ifSettled)
 		}
 	}
 	if in.SignIn != nil {

@@ -6,20 +6,21 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
 )
 
 // plain reports whether a settlement is a sign-in without guards beside those
 // of its challenge: by far the most. Others go alone.
 func plain(in store.Settlement) bool {
-	return in.Session != nil && in.UseSignIn == "" && in.Strengthen == nil && in.Device == nil && in.Once == nil &&
+	return in.Session != nil && returns(in) != isNew(in.NewUser, in.Session.User) && in.UseSignIn == "" && in.Strengthen == nil && in.Device == nil && in.Once == nil &&
 		in.Verify == nil && in.SignIn == nil && in.Recovery == nil
 }
 
 // The columns of what settlements change. Now is each member's own.
 var (
 	endingColumns = columns{{"handle", text}, {"tenant", text}, {"now", bigint}}
-	seenColumns   = columns{{"id", text}, {"tenant", text}, {"now", bigint}}
+	seenColumns   = columns{{"id", text}, {"tenant", text}, {"now", bigint}, {"reset_at", bigint}}
 	keyColumns    = columns{{"key", text}}
 	eventColumns  = columns{{"tenant", text}, {"user_id", text}, {"id", text}, {"type", text}, {"at", bigint}, {"data", text}}
 )
@@ -54,9 +55,9 @@ func (p pooled) settleMany(ctx context.Context, all []*member[store.Settlement])
 	return err
 }
 
-func settleManyText(all []*member[store.Settlement]) (string, []any) {
+func settleManyText(together []*member[store.Settlement]) (string, []any) {
 	var ended, users, identifiers, sessions, seen, counters, windows, events, facts [][]any
-	for _, m := range all {
+	for _, m := range together {
 		in := m.in
 		now := micros(in.Now)
 		ended = append(ended, []any{in.Handle, in.Tenant, now})
@@ -71,8 +72,8 @@ func settleManyText(all []*member[store.Settlement]) (string, []any) {
 				identifiers = append(identifiers, fromIdentifier(who, i).args())
 			}
 		}
-		if !isNew(in.NewUser, in.Session.User) {
-			seen = append(seen, []any{in.Session.User, in.Session.Tenant, now})
+		if returns(in) {
+			seen = append(seen, []any{in.Session.User, in.Session.Tenant, now, micros(kept(in.Person.ResetAt))})
 		}
 		if in.Counter != "" {
 			counters = append(counters, []any{in.Counter})
@@ -91,7 +92,8 @@ func settleManyText(all []*member[store.Settlement]) (string, []any) {
 	for _, rows := range [][][]any{ended, seen, counters, windows} {
 		slices.SortFunc(rows, func(a, b []any) int { return cmp.Compare(a[0].(string), b[0].(string)) }) //nolint:forcetypeassert // made above
 	}
-	s := settlements{args: []any{micros(latest(all)), len(all)}}
+	s := settlements{args: []any{micros(latest(together)), len(together) + len(seen)}}
+	all := "(SELECT count(*) FROM c)"
 	s.text = `WITH c AS (UPDATE challenges c SET status = '` + string(challenge.Verified) + `', state = NULL
 		FROM ` + impatient + ", " + s.many(endingColumns, "f", ended) + `
 		WHERE c.handle = f.handle AND c.tenant = f.tenant AND c.status = 'pending' AND NOT c.decoy AND c.expires_at > f.now RETURNING 1)`
@@ -101,7 +103,9 @@ func settleManyText(all []*member[store.Settlement]) (string, []any) {
 	}
 	s.insert("s", "sessions", sessionColumns, sessions)
 	if len(seen) > 0 {
-		s.text += ", l AS (UPDATE users u SET last_sign_in = f.now FROM " + s.many(seenColumns, "f", seen) + " WHERE u.id = f.id AND u.tenant = f.tenant)"
+		s.text += ", l AS (UPDATE users u SET last_sign_in = f.now FROM " + s.many(seenColumns, "f", seen) + " WHERE u.id = f.id AND u.tenant = f.tenant" +
+			" AND u.status = '" + string(user.Active) + "' AND u.reset_at = f.reset_at RETURNING 1)"
+		all = "(SELECT count(*) FROM c) + (SELECT count(*) FROM l)"
 	}
 	s.text += ", k AS (DELETE FROM counters k USING " + s.many(keyColumns, "f", counters) + " WHERE k.key = f.key)" +
 		", g AS (UPDATE windows x SET taken = x.taken - 1 FROM " + s.many(keyColumns, "f", windows) + " WHERE x.key = f.key AND x.taken > 0 AND x.ends > $1::bigint)"
@@ -109,5 +113,5 @@ func settleManyText(all []*member[store.Settlement]) (string, []any) {
 	if len(facts) > 0 {
 		s.insert("f", "facts", factColumns, facts)
 	}
-	return s.text + " SELECT 1 / (SELECT CASE WHEN count(*) = $2::bigint THEN 1 ELSE 0 END FROM c)", s.args
+	return s.text + " SELECT 1 / (CASE WHEN " + all + " = $2::bigint THEN 1 ELSE 0 END)", s.args
 }

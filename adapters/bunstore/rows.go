@@ -172,7 +172,6 @@ func (r *messageRow) dest() []any {
 
 var identifierColumns = columns{
 	{"tenant", text}, {"kind", text}, {"value", text}, {"user_id", text}, {"verified_at", bigint}, {"created_at", bigint},
-	{"claimed", text},
 }
 
 type identifierRow struct {
@@ -184,14 +183,13 @@ type identifierRow struct {
 	UserID     string
 	VerifiedAt int64
 	CreatedAt  int64
-	Claimed    string
 }
 
 // fromIdentifier takes tenant and user from the account, which owns it.
 func fromIdentifier(u user.User, i user.Identifier) *identifierRow {
 	return &identifierRow{
 		Tenant: u.Tenant, Kind: string(i.Kind), Value: i.Value, UserID: u.ID,
-		VerifiedAt: micros(i.VerifiedAt), CreatedAt: micros(i.CreatedAt), Claimed: i.Claimed,
+		VerifiedAt: micros(i.VerifiedAt), CreatedAt: micros(i.CreatedAt),
 	}
 }
 
@@ -199,14 +197,13 @@ func (r identifierRow) domain() user.Identifier {
 	return user.Identifier{
 		Contact: contact.Contact{Kind: contact.Kind(r.Kind), Value: r.Value},
 		Tenant:  r.Tenant, User: r.UserID, VerifiedAt: moment(r.VerifiedAt), CreatedAt: moment(r.CreatedAt),
-		Claimed: r.Claimed,
 	}
 }
 
 func (r *identifierRow) args() []any {
-	return []any{r.Tenant, r.Kind, r.Value, r.UserID, r.VerifiedAt, r.CreatedAt, r.Claimed}
+	return []any{r.Tenant, r.Kind, r.Value, r.UserID, r.VerifiedAt, r.CreatedAt}
 }
 
 func (r *identifierRow) dest() []any {
-	return []any{&r.Tenant, &r.Kind, &r.Value, &r.UserID, &r.VerifiedAt, &r.CreatedAt, &r.Claimed}
+	return []any{&r.Tenant, &r.Kind, &r.Value, &r.UserID, &r.VerifiedAt, &r.CreatedAt}
 }

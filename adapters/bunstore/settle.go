@@ -26,7 +26,7 @@ var (
 	userAdd        = userColumns.insert("users")
 	identifierAdd  = identifierColumns.insert("identifiers")
 	identifierText = "SELECT 1 FROM identifiers WHERE tenant = $1 AND kind = $2 AND value = $3"
-	verified       = "UPDATE identifiers SET verified_at = $5, claimed = '' WHERE tenant = $1 AND kind = $2 AND value = $3 AND user_id = $4 AND verified_at = 0"
+	verified       = "UPDATE identifiers SET verified_at = $5 WHERE tenant = $1 AND kind = $2 AND value = $3 AND user_id = $4 AND verified_at = 0"
 	signedIn       = "UPDATE users SET last_sign_in = $3 WHERE id = $1 AND tenant = $2"
 	sheetsGone     = "DELETE FROM devices WHERE user_id = $1 AND tenant = $2 AND backup"
 	counterGone    = "DELETE FROM counters WHERE key = $1"
@@ -211,13 +211,16 @@ func (r *runner) addAccount(ctx context.Context, a user.Account) error {
 
 // follow makes the changes that nothing refuses.
 func (r *runner) follow(ctx context.Context, in store.Settlement, c challenge.Challenge) error {
+	if err := r.stands(ctx, in); err != nil {
+		return err
+	}
 	if v := in.Verify; v != nil && c.User != "" {
 		if _, err := r.exec(ctx, verified, c.Tenant, string(v.Kind), v.Value, c.User, micros(in.Now)); err != nil {
 			return err
 		}
 	}
-	if x := in.Session; x != nil {
-		if err := r.addSession(ctx, *x, in.Now); err != nil {
+	if in.Session != nil && !returns(in) {
+		if err := r.addSession(ctx, *in.Session, in.Now); err != nil {
 			return err
 		}
 	}

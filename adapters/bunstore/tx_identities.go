@@ -137,7 +137,7 @@ func (x identifiers) Find(ctx context.Context, tenant string, c contact.Contact)
 }
 
 var identifierPut = identifierColumns.insert("identifiers") + ` ON CONFLICT (tenant, kind, value) DO UPDATE
-	SET verified_at = excluded.verified_at, created_at = excluded.created_at, claimed = excluded.claimed
+	SET verified_at = excluded.verified_at, created_at = excluded.created_at
 	WHERE identifiers.user_id = excluded.user_id`
 
 // Put leaves it to the key of the table who comes first: of several that race,

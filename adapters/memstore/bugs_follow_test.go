@@ -41,7 +41,29 @@ func thenBugs() map[string]func(*seeded) {
 			err := x.Store.Settle(ctx, in)
 			return errors.Join(err, more(ctx))
 		}),
-		"then is forgotten": onSettle(func(_ *seeded, in *store.Settlement) { in.Then = nil }),
+		"then is forgotten":      onSettle(func(_ *seeded, in *store.Settlement) { in.Then = nil }),
+		"settle looks at nobody": onSettle(func(_ *seeded, in *store.Settlement) { in.Person = nil }),
+		"settle looks only at who comes in": onSettle(func(_ *seeded, in *store.Settlement) {
+			if in.Session == nil || in.Person == nil || in.Session.User != in.Person.ID {
+				in.Person = nil
+			}
+		}),
+		"settle takes for granted that nothing was ended": onSettle(func(x *seeded, in *store.Settlement) {
+			if in.Person == nil {
+				return
+			}
+			if u, ok := x.state.users.get(in.Person.ID); ok && u.Tenant == in.Tenant {
+				in.Person = &store.Person{ID: u.ID, ResetAt: u.ResetAt}
+			}
+		}),
+		"settle lets the blocked in": onSettle(func(x *seeded, in *store.Settlement) {
+			if in.Person == nil {
+				return
+			}
+			if u, ok := x.state.users.get(in.Person.ID); ok && !u.Active() && u.Tenant == in.Tenant {
+				in.Person = nil
+			}
+		}),
 		"settle takes answered challenges": onSettle(func(x *seeded, in *store.Settlement) {
 			x.pokeChallenge(in.Handle, func(c *challenge.Challenge) {
 				if !in.Answered && c.Status == challenge.Answered {

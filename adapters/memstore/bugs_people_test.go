@@ -70,13 +70,6 @@ func peopleBugs() map[string]func(*seeded) {
 		"a session that is added is no sign-in": onUnit(func(st *state, p *parts) {
 			p.sessions = quietly{p.sessions, st}
 		}),
-		"a proof keeps the claim": func(x *seeded) {
-			x.state.identifiers.copy = func(i user.Identifier) user.Identifier {
-				i = copyIdentifier(i)
-				i.Claimed = "from somewhere"
-				return i
-			}
-		},
 		"users forget who invited them": func(x *seeded) {
 			x.state.users.copy = func(u user.User) user.User {
 				u = copyUser(u)

@@ -51,10 +51,23 @@ func (st *state) guards(in store.Settlement) error {
 	if err := st.onlyOnce(in.Once, in.Now); err != nil {
 		return err
 	}
-	if in.NewUser == nil {
+	if in.NewUser != nil {
+		if err := st.addAccount(*in.NewUser); err != nil {
+			return err
+		}
+	}
+	return st.stands(in)
+}
+
+func (st *state) stands(in store.Settlement) error {
+	if in.Person == nil {
 		return nil
 	}
-	return st.addAccount(*in.NewUser)
+	u, err := st.user(in.Tenant, in.Person.ID)
+	if err != nil || !u.Lasts(kept(in.Person.ResetAt)) {
+		return challenge.ErrNotFound
+	}
+	return nil
 }
 
 func (st *state) useSignIn(in store.Settlement) error {
@@ -147,7 +160,7 @@ func (st *state) verify(c challenge.Challenge, which contact.Contact, now time.T
 	if !ok || i.User != c.User || i.Verified() {
 		return
 	}
-	i.VerifiedAt, i.Claimed = now, ""
+	i.VerifiedAt = now
 	st.identifiers.put(key, i)
 }
 

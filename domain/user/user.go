@@ -51,6 +51,10 @@ const MaxMetadata = 32
 // Active reports whether the person may sign in.
 func (u User) Active() bool { return u.Status == Active }
 
+// Lasts reports whether something that began when ResetAt was reset may still come
+// to its end: the person is active, and nothing was made worthless meanwhile.
+func (u User) Lasts(reset time.Time) bool { return u.Active() && u.ResetAt.Equal(reset) }
+
 // Identifier is an address or name by which a person is found. Within a tenant
 // each belongs to at most one user.
 type Identifier struct {
@@ -60,10 +64,6 @@ type Identifier struct {
 	User       string
 	VerifiedAt time.Time // zero until proven
 	CreatedAt  time.Time
-	// Claimed names, without telling, the network address from which somebody
-	// said that this is theirs; empty once it is proven. Whoever proves it first,
-	// but from elsewhere, is not taken for the one who said so.
-	Claimed string
 }
 
 // Verified reports whether somebody has proven to hold it.

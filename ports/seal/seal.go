@@ -72,6 +72,7 @@ const (
 	Link    Label = "link"    // tokens of links and invitations
 	Pending Label = "pending" // pending tokens
 	Trust   Label = "trust"   // tokens of remembered browsers
+	Claim   Label = "claim"   // tokens of people who signed up by a form
 	Refresh Label = "refresh" // refresh tokens
 	Limit   Label = "limit"   // names of counters
 	Log     Label = "log"     // correlation of log lines without the value
@@ -80,7 +81,9 @@ const (
 )
 
 // Labels lists the labels whose keys an adapter should prepare.
-func Labels() []Label { return []Label{Code, Link, Pending, Trust, Refresh, Limit, Log, Body, Pepper} }
+func Labels() []Label {
+	return []Label{Code, Link, Pending, Trust, Claim, Refresh, Limit, Log, Body, Pepper}
+}
 
 // Epochal reports whether raising the epoch makes the label's values worthless.
 // It does for whatever lets somebody in, because a restored back-up knows again

@@ -183,6 +183,7 @@ type Settlement struct {
 	Device     *DeviceChange    // guarded by device.Apply
 	Once       *Once            // guarded: a key is accepted once
 	NewUser    *user.Account    // guarded by the uniqueness of identifiers
+	Person     *Person          // guarded by user.Lasts: challenge.ErrNotFound
 	Verify     *contact.Contact // an identifier of the challenge's user that is proven now, if it was not
 	Session    *session.Session // begins; also sets the user's last sign-in
 	SignIn     *session.SignIn  // begins to wait
@@ -203,6 +204,14 @@ type Settlement struct {
 type Strengthen struct {
 	Session  string
 	Evidence []Evidence
+}
+
+// Person is somebody whom nobody may have blocked, and of whom nothing may have
+// been made worthless, while something of theirs was under way. A password may
+// have been compared for some time, say, and changed meanwhile.
+type Person struct {
+	ID      string
+	ResetAt time.Time // of the person, as it was before anything was looked at
 }
 
 // Once is a key that is accepted only once until it may be forgotten.

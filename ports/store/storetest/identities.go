@@ -44,7 +44,7 @@ func putsIdentifiers(k *kit) {
 	a, b := k.person(home), k.person(home)
 	phone := user.Identifier{
 		Contact: contact.Contact{Kind: contact.Phone, Value: "+44770091" + k.id()[32:]}, Tenant: home, User: a.ID,
-		CreatedAt: k.now.Add(time.Second), Claimed: "from somewhere",
+		CreatedAt: k.now.Add(time.Second),
 	}
 	_, err := k.find(phone.Contact, home)
 	k.refused(err, user.ErrNotFound, "an identifier of nobody")
@@ -56,7 +56,7 @@ func putsIdentifiers(k *kit) {
 		want := a
 		want.Identifiers = append(a.Identifiers[:1:1], phone)
 		k.same(k.account(a), want, "the account")
-		phone.VerifiedAt, phone.CreatedAt, phone.Claimed = k.now, k.now.Add(time.Minute), ""
+		phone.VerifiedAt, phone.CreatedAt = k.now, k.now.Add(time.Minute)
 	}
 	theft := phone
 	theft.User, theft.VerifiedAt = b.ID, k.now.Add(time.Hour)

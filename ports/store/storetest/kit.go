@@ -158,7 +158,7 @@ func (k *kit) stranger(tenant string) user.Account {
 		},
 		Identifiers: []user.Identifier{{
 			Contact: contact.Contact{Kind: contact.Email, Value: k.name("ann") + "@example.com"},
-			Tenant:  tenant, User: id, CreatedAt: k.now, Claimed: "from somewhere",
+			Tenant:  tenant, User: id, CreatedAt: k.now,
 		}},
 	}
 }

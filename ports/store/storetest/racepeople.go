@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
+	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/password"
+	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
 )
@@ -72,6 +75,41 @@ func leavesNothing(r *race) {
 	}
 }
 
+// shutsOut has somebody sign in several times while everything of theirs is ended.
+func shutsOut(r *race) {
+	for round := range 10 {
+		a := r.person(home)
+		asked := make([]challenge.Challenge, 6)
+		for i := range asked {
+			asked[i] = r.ask(func(c *challenge.Challenge) { c.User = a.ID })
+		}
+		r.run(len(asked)+1, challenge.ErrNotFound, func(n int, s store.Store) error {
+			if n < len(asked) {
+				comes, waits := r.visit(a), r.half(a)
+				in := store.Settlement{Tenant: home, Handle: asked[n].Handle, Now: r.now, Person: &store.Person{ID: a.ID, ResetAt: a.ResetAt}, Session: &comes}
+				if round%2 > 0 {
+					in.SignIn = &waits
+				}
+				return s.Settle(r.ctx, in)
+			}
+			return s.Do(r.ctx, func(ctx context.Context, tx store.Tx) error {
+				now, err := tx.Users().Get(ctx, home, a.ID)
+				if err != nil {
+					return err
+				}
+				now.User.ResetAt = r.now.Add(time.Second)
+				_, ended := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{Tenant: home, User: a.ID, Reason: session.Operator, Now: r.now})
+				return errors.Join(tx.Users().Save(ctx, now.User), ended)
+			})
+		})
+		r.do(func(tx store.Tx) error {
+			left, err := tx.Sessions().List(r.ctx, home, a.ID, r.now)
+			r.same(len(left), 0, "how many are still signed in")
+			return err
+		})
+	}
+}
+
 func acceptsTogether(r *race) {
 	i := r.invite(home, "")
 	r.do(func(tx store.Tx) error { return tx.Invitations().Add(r.ctx, i) })
@@ -97,7 +135,6 @@ func locksPeople(r *race) {
 	c, key, secret := r.change(a, contact.Email), r.key(home), password.Record{Tenant: home, User: a.ID, ChangedAt: r.now}
 	c.Replaces, key.Name = "", ""
 	mail := a.Identifiers[0]
-	mail.Claimed = ""
 	r.do(func(tx store.Tx) error {
 		return errors.Join(tx.Changes().Put(r.ctx, c), tx.Keys().Add(r.ctx, key), tx.Passwords().Put(r.ctx, secret), tx.Identifiers().Put(r.ctx, mail))
 	})
@@ -119,8 +156,8 @@ func locksPeople(r *race) {
 		},
 		func(ctx context.Context, tx store.Tx) (string, error) {
 			x, err := tx.Identifiers().Find(ctx, home, mail.Contact)
-			x.Claimed += "x"
-			return x.Claimed, errors.Join(err, tx.Identifiers().Put(ctx, x))
+			x.CreatedAt = x.CreatedAt.Add(time.Microsecond)
+			return strings.Repeat("x", int(x.CreatedAt.Sub(mail.CreatedAt)/time.Microsecond)), errors.Join(err, tx.Identifiers().Put(ctx, x))
 		},
 		func(ctx context.Context, tx store.Tx) (string, error) {
 			x, err := tx.SignIns().Get(ctx, home, s.ID)

@@ -84,7 +84,7 @@ func (s *scene) everything() store.Settlement {
 		Strengthen: &store.Strengthen{Session: s.home.ID, Evidence: append(s.proof(s.ann), s.proof(s.bea)...)},
 		Device:     &store.DeviceChange{ID: s.app.ID, Version: s.app.Version, Credential: []byte("next"), Ref: "ref " + s.app.ID, UsedAt: s.now},
 		Once:       &store.Once{Key: s.name("once"), ForgetAt: s.now.Add(time.Hour)},
-		NewUser:    &s.bea, Verify: &email, Session: &begins, SignIn: &waits, Recovery: &sheet,
+		NewUser:    &s.bea, Person: &store.Person{ID: s.ann.ID, ResetAt: s.ann.ResetAt}, Verify: &email, Session: &begins, SignIn: &waits, Recovery: &sheet,
 		Counter: s.c.Counter, GiveBack: []string{s.paid.Key},
 		Events: []event.Event{
 			{ID: s.id(), Tenant: home, User: s.ann.ID, Type: event.SessionStarted, At: s.now, Data: map[string]string{"channel": "email"}},

@@ -34,7 +34,7 @@ type obstacle struct {
 
 // obstacles lists, for each guard in their order, what it refuses.
 func (s *scene) obstacles() [][]obstacle {
-	return [][]obstacle{s.deadChallenges(), s.deadSignIns(), s.deadSessions(), s.oldDevices(), s.usedKeys(), s.takenNames()}
+	return [][]obstacle{s.deadChallenges(), s.deadSignIns(), s.deadSessions(), s.oldDevices(), s.usedKeys(), s.takenNames(), s.changedPeople()}
 }
 
 func guardsInOrder(k *kit) {
@@ -139,6 +139,30 @@ func (s *scene) takenNames() []obstacle {
 	return []obstacle{{"taken identifier", func(in *store.Settlement) { in.NewUser = &taken }, user.ErrTaken}}
 }
 
+func (s *scene) changedPeople() []obstacle {
+	changed := func(change func(*user.User)) string {
+		a := s.person(home)
+		a.User.ResetAt = s.ann.ResetAt
+		change(&a.User)
+		s.do(func(tx store.Tx) error { return tx.Users().Save(s.ctx, a.User) })
+		return a.ID
+	}
+	blocked := changed(func(u *user.User) { u.Status = user.Blocked })
+	reset := changed(func(u *user.User) { u.ResetAt = s.ann.ResetAt.Add(time.Microsecond) })
+	var out []obstacle
+	for name, id := range map[string]string{"blocked person": blocked, "person of whom everything was ended": reset, "person who is gone": s.id(), "other tenant's person": s.person(other).ID} {
+		who := user.Account{User: user.User{ID: id, Tenant: home}}
+		comes, waits := s.visit(who), s.kit.half(who)
+		hold := func(in *store.Settlement) { in.Person = &store.Person{ID: id, ResetAt: s.ann.ResetAt} }
+		out = append(
+			out, obstacle{name, hold, challenge.ErrNotFound},
+			obstacle{name + ", who comes in", func(in *store.Settlement) { hold(in); in.Session = &comes }, challenge.ErrNotFound},
+			obstacle{name + ", who waits", func(in *store.Settlement) { hold(in); in.Session, in.SignIn = nil, &waits }, challenge.ErrNotFound},
+		)
+	}
+	return out
+}
+
 func everythingFollows(k *kit) {
 	s := k.scene()
 	want := s.view()
@@ -147,7 +171,7 @@ func everythingFollows(k *kit) {
 	want.Challenge.Status, want.Challenge.State = challenge.Verified, nil
 	want.Failures, want.Paid = 0, want.Paid-1
 	want.Half.UsedAt = s.now
-	want.Ann.Identifiers[0].VerifiedAt, want.Ann.Identifiers[0].Claimed = s.now, ""
+	want.Ann.Identifiers[0].VerifiedAt = s.now
 	want.Ann.LastSignIn = s.now
 	s.app.Credential, s.app.Version, s.app.Ref, s.app.LastUsedAt = []byte("next"), s.app.Version+1, "ref "+s.app.ID, s.now
 	want.Devices = []store.Device{s.app, *s.whole.Recovery}
