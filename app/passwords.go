@@ -29,9 +29,9 @@ func newPasswords(p parts, c *challenges.Service, s *sessions.Service, n *notice
 	})
 }
 
-func newRegistration(p parts, c *challenges.Service, s *passwords.Service, n *notices.Service, g *rules.Gate) *registration.Service {
+func newRegistration(p parts, c *challenges.Service, s *passwords.Service, w *sessions.Service, n *notices.Service, g *rules.Gate) *registration.Service {
 	return registration.New(registration.Needs{
-		Store: p.Store, Challenges: c, Passwords: s, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
+		Store: p.Store, Challenges: c, Passwords: s, Sessions: w, Channels: p.Channels, Tenants: p.Tenants, Contacts: p.Contacts, Gate: g,
 		Notices: n, Clock: p.Clock, IDs: p.IDs, Log: p.Log,
 	})
 }

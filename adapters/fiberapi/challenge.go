@@ -128,7 +128,7 @@ func (a *API) verify(c *call, in verifyBody) (outcomeBody, error) {
 	}
 	done, err := a.Challenges.Answer(c.ctx, challenges.AnswerInput{
 		Tenant: c.tenant, Handle: handle, Code: typed, Data: json.RawMessage(in.Data), Link: in.LinkToken, Detail: facts(in.Detail),
-		Client: c.client(), Address: c.address(), Key: c.key, Trusted: in.TrustedBrowser, Remember: in.RememberBrowser,
+		Client: c.client(), Address: c.address(), Key: c.key, Trusted: in.TrustedBrowser, Claim: in.Claim, Remember: in.RememberBrowser,
 	})
 	if err != nil {
 		return outcomeBody{}, err

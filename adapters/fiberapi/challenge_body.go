@@ -52,6 +52,7 @@ type verifyBody struct {
 	Detail          []factBody `json:"detail,omitempty" maxItems:"6" nullable:"false" doc:"approve: what the caller believes is agreed to. If it is not what was shown, the challenge ends."`
 	RememberBrowser bool       `json:"remember_browser,omitempty" doc:"second_factor: whether this browser is not asked for one again for some time."`
 	TrustedBrowser  string     `json:"trusted_browser,omitempty" doc:"sign_in: the token of a browser that was remembered."`
+	Claim           string     `json:"claim,omitempty" doc:"sign_in: what signing up has answered, so that the password and the other addresses stay that were given there."`
 }
 
 // challengeBody is a challenge as its holder may see it.

@@ -197,7 +197,7 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 	return fiberapi.Needs{
 		Passwords: knows,
 		SignUp: registration.New(registration.Needs{
-			Store: r.store, Challenges: asks, Passwords: knows, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell,
+			Store: r.store, Challenges: asks, Passwords: knows, Sessions: who, Channels: registry, Tenants: book, Contacts: parser, Gate: gate, Notices: tell,
 			Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler),
 		}),
 		Challenges: asks, Sessions: who, Programs: r.programs,

@@ -26,6 +26,7 @@ type signUpFormBody struct {
 // registeredBody is somebody who signed up. They are not signed in.
 type registeredBody struct {
 	User       userBody        `json:"user"`
+	Claim      string          `json:"claim" doc:"Handed in along with the code that proves an address, it shows who signed up: what the form said stays, such as the password. It lets nobody in by itself."`
 	Challenges []challengeBody `json:"challenges,omitempty" nullable:"false" doc:"Where codes go out at once: one for each address, to be answered."`
 }
 
@@ -34,7 +35,8 @@ func (a *API) signUpOperations() []operation {
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/users", id: "signUp", tag: signInTag, caller: public, trap: true, status: fiber.StatusCreated,
 			summary: "Sign up",
-			about: "Nobody is signed in by it, and no address is proven: signing in by a code proves one. Whether an address is somebody's cannot be told " +
+			about: "Nobody is signed in by it, and no address is proven: signing in by a code proves one. Whoever hands in `claim` along with " +
+				"that code keeps what they said here; anybody else gets the address without it. Whether an address is somebody's cannot be told " +
 				"from the answer; its owner is told. A user name that is taken is refused, as names are public.",
 			faults: []*fault.Error{
 				challenges.ErrRequest, user.ErrNotAllowed, user.ErrTaken, rule.ErrBlocked, limit.ErrExceeded,
@@ -52,7 +54,7 @@ func (a *API) signUp(c *call, in signUpFormBody) (registeredBody, error) {
 	if err != nil {
 		return registeredBody{}, err
 	}
-	out := registeredBody{User: a.userBody(done.Account, done.Changes...)}
+	out := registeredBody{User: a.userBody(done.Account, done.Changes...), Claim: done.Claim}
 	for _, v := range done.Asked {
 		b, err := a.challengeBody(v)
 		if err != nil {

@@ -33,6 +33,7 @@ type AnswerInput struct {
 	Address  string
 	Key      *apikey.Key // the program that asks, if one does
 	Trusted  string      // token of a browser that was remembered; "" if none
+	Claim    string      // token of somebody who signed up by a form; "" if none
 	Remember bool        // whether this browser is to be remembered
 	Further  bool        // a second factor follows in any case
 }

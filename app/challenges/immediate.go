@@ -62,7 +62,7 @@ func (s *Service) Immediately(ctx context.Context, in Immediate) (Outcome, error
 		return Outcome{}, s.refund(ctx, paid, append(price, windows...), err)
 	}
 	s.count(paid.Challenge, verdict.Outcome)
-	if paid.Challenge.Decoy || verdict.Outcome != channel.Verified || outdated(paid) || paid.User == nil || !paid.User.Active() {
+	if paid.Challenge.Decoy || verdict.Outcome != channel.Verified || outdated(paid) || paid.User == nil || !paid.User.Lasts(in.Account.ResetAt) {
 		return Outcome{}, s.wrong(ctx, paid)
 	}
 	w := settling{in: answer, via: in.Via, paid: paid, verdict: verdict, windows: windows}

@@ -70,6 +70,9 @@ func (s *Service) settlement(w settling) (store.Settlement, error) {
 	out := store.Settlement{
 		Tenant: c.Tenant, Handle: c.Handle, Answered: w.answered, Now: w.now, Counter: c.Counter, GiveBack: keys(w.windows),
 	}
+	if u := w.paid.User; u != nil {
+		out.Person = person(*u)
+	}
 	if w.verdict.OnceKey != "" {
 		out.Once = &store.Once{Key: subject("", c.Channel, w.verdict.OnceKey), ForgetAt: w.now.Add(24 * time.Hour)}
 	}
@@ -89,6 +92,9 @@ func (s *Service) settlement(w settling) (store.Settlement, error) {
 	}
 	return out, nil
 }
+
+// person is somebody who must still be as they were when they were looked up.
+func person(u user.User) *store.Person { return &store.Person{ID: u.ID, ResetAt: u.ResetAt} }
 
 // evidence is what the answer proves.
 func (w settling) evidence() assurance.Evidence {
@@ -111,6 +117,9 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 	st, err := s.settlement(w)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if out, theirs, err := s.settleClaimant(ctx, w, st); theirs || err != nil {
+		return out, err
 	}
 	if w.paid.User == nil {
 		if w.via.Identify {
@@ -180,7 +189,7 @@ func seconds(all []device.Device) (n int) {
 
 func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settlement, u user.User, mine []device.Device) (Outcome, error) {
 	waiting := s.Sessions.Wait(u, []assurance.Evidence{w.evidence()}, w.in.Client, w.now)
-	st.SignIn = &waiting
+	st.SignIn, st.Person = &waiting, person(u)
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err
 	}
@@ -193,7 +202,10 @@ func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settle
 func (s *Service) startSession(ctx context.Context, w settling, st store.Settlement, account user.Account, all []assurance.Evidence) (Outcome, error) {
 	one := s.Sessions.Begin(account.User, all, w.in.Client, w.now)
 	level := assurance.Assess(all)
-	st.Session = &one
+	st.Session, st.Person = &one, person(account.User)
+	if st.NewUser != nil && st.NewUser.ID == account.ID {
+		st.Person = nil // nobody has heard of them yet
+	}
 	st.Events = append(st.Events, s.event(w, account.ID, event.SessionStarted, "session", one.ID, "acr", level.AAL.ACR(), "channel", w.via.ID, "client", one.Client))
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
-	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
-	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -54,61 +51,6 @@ func (s *Service) ownProven(u user.User, c contact.Contact, w settling) user.Ide
 // firstProof is the fact that an address was proven for the first time.
 func (s *Service) firstProof(w settling, user string, k contact.Kind) event.Event {
 	return s.event(w, user, event.IdentifierVerified, "kind", string(k), "initial", "yes")
-}
-
-// settleClaim is for somebody who proves an address that an account only said
-// was its own. Proof beats saying. If they come from where it was said, they are
-// who said so. If the account was never used, they get it, without the password
-// that somebody chose for it. Else the account is somebody else's, who loses the
-// address.
-func (s *Service) settleClaim(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
-	c := w.paid.Challenge
-	named := contact.Contact{Kind: c.Kind, Value: c.Destination}
-	account, err := s.Store.Account(ctx, c.Tenant, w.paid.User.ID)
-	if err != nil {
-		return Outcome{}, err
-	}
-	id, ok := account.Find(c.Kind)
-	if !ok || id.Contact != named {
-		w.paid.User = nil // it was taken off the account meanwhile
-		return s.settleStranger(ctx, w, st)
-	}
-	same := id.Claimed != "" && id.Claimed == ClaimedFrom(c.Tenant, w.in.Address)
-	if !same && !account.LastSignIn.IsZero() {
-		return s.takeOver(ctx, w, st, named)
-	}
-	st.Verify = &named
-	st.Events = append(st.Events, s.firstProof(w, account.ID, c.Kind))
-	if !same {
-		st.Then = s.forgetPassword(w, account)
-	}
-	return s.welcomeBack(ctx, w, st)
-}
-
-// ClaimedFrom names a client's network without telling it: see user.Identifier.
-func ClaimedFrom(tenant, address string) string { return subject(tenant, "claim", address) }
-
-// forgetPassword drops a password that was chosen before anything was proven.
-func (s *Service) forgetPassword(w settling, account user.Account) func(context.Context, store.Tx) error {
-	return func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.Passwords().Get(ctx, account.Tenant, account.ID)
-		if errors.Is(err, password.ErrNone) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := tx.Passwords().Delete(ctx, account.Tenant, account.ID); err != nil {
-			return err
-		}
-		if err := tx.Journal().Record(ctx, s.event(w, account.ID, event.PasswordForgotten)); err != nil {
-			return err
-		}
-		return s.Notices.Tell(ctx, tx, notices.Telling{
-			Account: account, Kind: message.PasswordForgotten, To: contact.Contact{Kind: w.paid.Challenge.Kind, Value: w.paid.Challenge.Destination},
-			Client: w.in.Client, Now: w.now,
-		})
-	}
 }
 
 // takeOver makes a user of somebody who proved an address that another account

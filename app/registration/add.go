@@ -96,7 +96,7 @@ func (s *Service) addOnce(ctx context.Context, tx store.Tx, in Input, n *newcome
 		case errors.Is(err, user.ErrNotFound):
 			if n.claims {
 				account.Identifiers = append(account.Identifiers[:len(account.Identifiers):len(account.Identifiers)], user.Identifier{
-					Contact: ch.Contact, Tenant: in.Tenant, User: account.ID, CreatedAt: now, Claimed: challenges.ClaimedFrom(in.Tenant, in.Address),
+					Contact: ch.Contact, Tenant: in.Tenant, User: account.ID, CreatedAt: now,
 				})
 			}
 		case err != nil:

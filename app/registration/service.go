@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/passwords"
+	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/password"
@@ -27,6 +28,7 @@ type Needs struct {
 	Store      store.Store
 	Challenges *challenges.Service
 	Passwords  *passwords.Service
+	Sessions   *sessions.Service
 	Channels   *channels.Registry
 	Tenants    *tenants.Book
 	Contacts   contact.Parser
@@ -65,6 +67,7 @@ type Registered struct {
 	Account user.Account
 	Changes []user.Change     // what waits to be proven
 	Asked   []challenges.View // one for each address that was asked at once
+	Claim   string            // shows, along with the proof of an address, that it was they who signed up
 }
 
 // Register makes a user. An address that somebody else has proven changes nothing
@@ -95,7 +98,7 @@ func (s *Service) Register(ctx context.Context, in Input) (Registered, error) {
 		}
 		s.Notices.Wake()
 	}
-	out := Registered{Account: n.account, Changes: n.changes}
+	out := Registered{Account: n.account, Changes: n.changes, Claim: s.Sessions.Claim(n.account.User)}
 	if p.Identity.AutoSend {
 		out.Asked, err = s.ask(ctx, in, n)
 	}

@@ -21,6 +21,7 @@ const (
 	refreshKind = "csr_"
 	pendingKind = "csp_"
 	trustKind   = "cst_"
+	claimKind   = "csc_"
 	opaqueBytes = 1 + 16 + 4 + 32
 )
 
@@ -53,6 +54,20 @@ func (s *Service) Trusts(u user.User, text string, now time.Time) bool {
 	made := time.Unix(int64(m.generation), 0)
 	return ok && m.id == u.ID && !made.Before(u.ResetAt) && !made.After(now) &&
 		now.Before(made.Add(s.Tenants.Policy(u.Tenant).TwoFactor.Remember))
+}
+
+// Claim is the token of somebody who signed up by a form. It lets nobody in by
+// itself: whoever shows it along with the proof of an address is who said that
+// the address is theirs.
+func (s *Service) Claim(u user.User) string {
+	return s.opaque(claimKind, seal.Claim, u.Tenant, mark{id: u.ID})
+}
+
+// Claimant tells whose claim a token is. It reports false for anything that Claim
+// did not make for somebody of this tenant.
+func (s *Service) Claimant(tenant, text string) (id string, ok bool) {
+	m, ok := s.read(claimKind, seal.Claim, tenant, text)
+	return m.id, ok
 }
 
 func (s *Service) opaque(kind string, l seal.Label, tenant string, m mark) string {

@@ -123,15 +123,15 @@ func (s *Service) End(ctx context.Context, c Caller, id string) error {
 // EndOthers ends all of the caller's sessions but the one they call from, and
 // makes worthless whatever somebody else may have begun.
 func (s *Service) EndOthers(ctx context.Context, c Caller) error {
-	now := s.Clock.Now()
 	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		n, err := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{
-			Tenant: c.Tenant, User: c.User.ID, Except: c.Session.ID, Reason: session.ByOwner, Now: now,
-		})
+		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID) // first: nobody comes in from here on
 		if err != nil {
 			return err
 		}
-		account, err := tx.Users().Get(ctx, c.Tenant, c.User.ID)
+		now := s.Clock.Now()
+		n, err := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{
+			Tenant: c.Tenant, User: c.User.ID, Except: c.Session.ID, Reason: session.ByOwner, Now: now,
+		})
 		if err != nil {
 			return err
 		}

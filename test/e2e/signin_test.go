@@ -18,7 +18,7 @@ throttle: { factor: 0s, disable_at: 100 }
 func TestS043PasswordByEachIdentifier(t *testing.T) {
 	both(t, quick, func(t *testing.T, _ *harness.Server, c *harness.Client) {
 		a := signUp(c, form{"username": "ann", "email": ann, "phone": anns, "password": knows}).Want(http.StatusCreated)
-		c.SignIn(ann) // proves the address
+		c.ClaimSignIn(ann, a.Text("claim")) // proves the address
 		who := c.SignIn(ann)
 		w := c.As(who.Access).Post("/v1/me/identifiers", map[string]string{"kind": "phone", "value": anns}).Want(http.StatusAccepted)
 		c.Verify(w.Text("challenges.0.id"), c.AwaitMessages(anns, 1)[0].Code).Want(http.StatusOK)

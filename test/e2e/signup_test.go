@@ -82,7 +82,7 @@ func TestS005VerifiedRegistration(t *testing.T) {
 			t.Errorf("%d messages went out that nobody asked for", n)
 		}
 		refusedPassword(t, "before the address is proven", byPassword(c, ann, knows))
-		who := c.SignIn(ann)
+		who := c.ClaimSignIn(ann, a.Text("claim"))
 		if who.User != a.Text("user.id") || !identifiers(c, who.Access)["email"].Verified {
 			t.Errorf("proving the address signs %s in, want %s with it verified", who.User, a.Text("user.id"))
 		}
