@@ -122,9 +122,12 @@ func TestOtherSitesAreNoWayAroundTheSecondFactor(t *testing.T) {
 	r := newRig(t)
 	access, code, confirmed := r.withApp("ada@example.com")
 	r.want(r.do("PATCH", "/v1/me/two-factor", `{"required":true}`, bearer(r.stepUp(access, confirmed.text("device", "id"), code()))), 200)
-	if in := r.want(r.assert(said{Sub: "1", Email: "ada@example.com", Verified: true, Runs: true}), 200); in.text("status") != "factor_required" {
-		t.Errorf("joining gives %s", in.raw)
+	joining := r.want(r.assert(said{Sub: "1", Email: "ada@example.com", Verified: true, Runs: true}), 200)
+	if joining.text("status") != "factor_required" {
+		t.Errorf("joining gives %s", joining.raw)
 	}
+	asked := r.want(r.do("POST", "/v1/challenges", fmt.Sprintf(`{"purpose":"second_factor","device_id":%q}`, confirmed.text("device", "id")), bearer(joining.text("pending_token"))), 202)
+	r.want(r.verify(asked, code()), 200)
 	if in := r.want(r.assert(said{Sub: "1"}), 200); in.text("status") != "factor_required" || len(in.at("devices").([]any)) != 2 {
 		t.Errorf("got %s", in.raw)
 	}

@@ -82,17 +82,21 @@ func (s *Service) linkedBy(ctx context.Context, u user.User, instance string) (y
 	return yes, err
 }
 
-// welcomeAs connects an account elsewhere to a person, and signs them in.
+// welcomeAs signs a person in who came by an account elsewhere, and connects it.
 func (s *Service) welcomeAs(ctx context.Context, w settling, st store.Settlement, known user.Account, link session.Link) (Outcome, error) {
-	w.paid.User, w.paid.Verified = &known.User, true
-	st.Then = func(ctx context.Context, tx store.Tx) error { return s.connect(ctx, tx, known.User, link, w.now) }
+	w.paid.User, w.paid.Verified, w.link = &known.User, true, &link
 	w.paid.Challenge.User = known.ID
-	s.tell(w, &st, message.DeviceAdded, map[string]string{"name": link.Name})
-	out, err := s.welcomeBack(ctx, w, st)
-	if err == nil {
-		s.wake(st)
+	return s.welcomeBack(ctx, w, st)
+}
+
+// join connects an account elsewhere to a person who has proven everything that
+// they must, and tells them. Whoever has only the first factor connects nothing.
+func (s *Service) join(w settling, st *store.Settlement, u user.User, link *session.Link) {
+	if link == nil {
+		return
 	}
-	return out, err
+	st.Then = func(ctx context.Context, tx store.Tx) error { return s.connect(ctx, tx, u, *link, w.now) }
+	s.tell(w, st, message.DeviceAdded, map[string]string{"name": link.Name})
 }
 
 // proveOwn asks for the proof of an address that is somebody's here.

@@ -25,7 +25,8 @@ type settling struct {
 	paid     store.Charged
 	verdict  channel.Verdict
 	windows  []limit.Charge
-	answered bool // the right answer came by another way
+	answered bool          // the right answer came by another way
+	link     *session.Link // an account elsewhere that is theirs, once they are in
 	now      time.Time
 }
 
@@ -147,6 +148,7 @@ func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settleme
 	if w.in.Further || due && !s.Sessions.Trusts(u, w.in.Trusted, w.now) {
 		return s.waitForSecond(ctx, w, st, u, mine)
 	}
+	s.join(w, &st, u, w.link)
 	return s.startSession(ctx, w, st, user.Account{User: u}, []assurance.Evidence{w.evidence()})
 }
 
@@ -189,6 +191,9 @@ func seconds(all []device.Device) (n int) {
 
 func (s *Service) waitForSecond(ctx context.Context, w settling, st store.Settlement, u user.User, mine []device.Device) (Outcome, error) {
 	waiting := s.Sessions.Wait(u, []assurance.Evidence{w.evidence()}, w.in.Client, w.now)
+	if w.link != nil {
+		waiting.Draft = &session.Draft{Link: w.link}
+	}
 	st.SignIn, st.Person = &waiting, person(u)
 	if err := s.Store.Settle(ctx, st); err != nil {
 		return Outcome{}, err

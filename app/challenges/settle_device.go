@@ -34,6 +34,9 @@ func (s *Service) settleSecondFactor(ctx context.Context, w settling) (Outcome, 
 		st.Events = append(st.Events, s.event(w, waiting.User, event.RecoveryCodeUsed, "device", c.Device))
 		s.tellRecovery(w, &st)
 	}
+	if waiting.Draft != nil {
+		s.join(w, &st, *w.paid.User, waiting.Draft.Link)
+	}
 	if waiting.CreatedAt.Before(w.paid.User.ResetAt) || waiting.Step != session.Second {
 		return Outcome{}, session.ErrPendingInvalid
 	}

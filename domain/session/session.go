@@ -104,7 +104,7 @@ type SignIn struct {
 	Tenant    string
 	User      string // empty until there is one: Complete
 	Step      Step
-	Draft     *Draft // Complete: who would become a user
+	Draft     *Draft // Complete: who would become a user; Second: what is connected once they are in
 	Evidence  []assurance.Evidence
 	NewUser   bool
 	Client    string

@@ -278,6 +278,42 @@ func TestS103OnlyBlankNamesAreFilledIn(t *testing.T) {
 	})
 }
 
+// Whoever holds the mailbox, or the account at Google, has one factor only: their
+// account is connected once they have given the other one.
+func TestS056AnAccountIsConnectedOnceBothFactorsAreGiven(t *testing.T) {
+	g, config := newGoogle(t)
+	served(t, harness.Options{Policy: quick, Config: config}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		for what, to := range map[string]string{"Google runs the mailbox": "ann@gmail.com", "it does not": bob} {
+			who := c.SignIn(to)
+			device := c.EnrollTOTP(who.Access)
+			c.RequireTwoFactor(who.Access)
+			told := len(c.AwaitNotices(to, 2)) // of the app, and of the second step
+			codes := len(c.Messages(to))
+			connections := func() int {
+				all, _ := c.As(who.Access).Get("/v1/me/connections").Want(http.StatusOK).Get("connections").([]any)
+				return len(all)
+			}
+			says := claimed{"sub": "google-" + to, "email": to, "email_verified": true}
+			first := byGoogle(c, g, says).Want(http.StatusOK)
+			if id := first.Text("id"); id != "" { // the address is to be proven first
+				first = c.As("").Verify(id, c.AwaitMessages(to, codes+1)[0].Code).Want(http.StatusOK)
+			}
+			if first.Text("status") != "factor_required" {
+				t.Fatalf("%s: %s, want factor_required", what, first)
+			}
+			if n := connections(); n != 0 {
+				t.Errorf("%s: %d connections by the first factor alone", what, n)
+			}
+			second := c.SecondFactor(first.Text("pending_token"), device.ID)
+			done := c.As("").Verify(second.ID, harness.TOTP(device.Secret, c.Now().Add(30*time.Second))).Tokens()
+			if n := connections(); n != 1 || done.User != who.User {
+				t.Errorf("%s: %d connections of %s, want one of %s", what, n, done.User, who.User)
+			}
+			c.AwaitNotices(to, told+1)
+		}
+	})
+}
+
 func TestS056GoogleIsNoWayAroundTheSecondFactor(t *testing.T) {
 	g, config := newGoogle(t)
 	served(t, harness.Options{Policy: quick, Config: config}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
