@@ -110,10 +110,10 @@ func chargeBugs() map[string]func(*seeded) {
 		"charge reads, thinks and writes": func(x *seeded) {
 			x.charge = func(ctx context.Context, in store.Charge) (store.Charged, error) {
 				before, _ := x.Store.Challenge(ctx, in.Tenant, in.Handle, 0)
-				out, err := x.Store.Charge(ctx, in)
 				for range 100 { // let the others have their turn
 					runtime.Gosched()
 				}
+				out, err := x.Store.Charge(ctx, in)
 				if err == nil {
 					x.pokeChallenge(in.Handle, func(c *challenge.Challenge) { c.Attempts = before.Attempts + 1 })
 				}
