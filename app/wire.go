@@ -154,10 +154,10 @@ func newDispatcher(p parts, l Loaded, links delivery.Links) *delivery.Dispatcher
 	})
 }
 
-func newSessions(p parts, signer token.Signer, reader token.Reader) *sessions.Service {
+func newSessions(p parts, signer token.Signer, reader token.Reader, n *notices.Service) *sessions.Service {
 	return sessions.New(sessions.Needs{
 		Store: p.Store, Signer: signer, Reader: reader, Deriver: p.Ring, Clock: p.Clock, IDs: p.IDs,
-		Meter: p.Meter, Tenants: p.Tenants,
+		Meter: p.Meter, Tenants: p.Tenants, Notices: n,
 	})
 }
 

@@ -176,13 +176,13 @@ func (r *rig) needs(ring *keyring.Ring, book *tenants.Book) fiberapi.Needs {
 		n, err := numbers.Parse(raw, region)
 		return n.E164, err
 	}}
+	tell := notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids})
 	who := sessions.New(sessions.Needs{
-		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book,
+		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book, Notices: tell,
 	})
 	r.programs = keys.New(keys.Needs{Store: r.store, Clock: r.clock, IDs: ids, Random: rand.Reader})
 	r.post.links = challenges.Links{Deriver: ring, Tenants: book, Base: publicURL}
 	gate := rules.New(rules.Needs{Store: r.store, Tenants: book, Clock: r.clock, IDs: ids, Log: slog.New(slog.DiscardHandler)})
-	tell := notices.New(notices.Needs{Channels: registry, Courier: r.post, IDs: ids})
 	asks := challenges.New(challenges.Needs{
 		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: gate, Sealer: ring, Signer: jwt,
 		Notices: tell, Codes: r.post.codes,

@@ -45,7 +45,7 @@ func (a *API) tokenOperations() []operation {
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/tokens/refresh", id: "refreshTokens", tag: tokenTag, caller: public, status: fiber.StatusOK,
 			summary: "Trade a refresh token for new tokens",
-			about:   "Each is good for one use. The same token again within a few seconds gives the same answer, because answers get lost; later it ends the whole session.",
+			about:   "Each is good for one use. The same token again within a few seconds gives the same answer, because answers get lost; later it ends the whole session, and its owner is told.",
 			faults:  []*fault.Error{challenges.ErrRequest, session.ErrInvalid, session.ErrRevoked},
 		}, a.refresh),
 		handle(operation{

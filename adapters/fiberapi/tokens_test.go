@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/countersign/countersign/ports/message"
 )
 
 func TestASpentRefreshTokenEndsTheSession(t *testing.T) {
 	r := newRig(t)
-	in := r.signIn("ada@example.com")
+	in := r.signIn("ada@example.com", "User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	spend := func(token string) answer {
 		return r.do("POST", "/v1/tokens/refresh", fmt.Sprintf(`{"refresh_token":%q}`, token))
 	}
@@ -21,6 +23,11 @@ func TestASpentRefreshTokenEndsTheSession(t *testing.T) {
 	r.clock.advance(11 * time.Second)
 	r.want(spend(in.text("refresh_token")), 401, "token_revoked")
 	r.want(spend(second.text("refresh_token")), 401, "token_revoked")
+	r.want(spend(in.text("refresh_token")), 401, "token_revoked")
+	told := r.told(message.SessionCopied)
+	if len(told) != 1 || told[0].To.Value != "ada@example.com" || told[0].Data["client"] != "Firefox on Windows" || len(told[0].Data) != 1 {
+		t.Errorf("the owner was told %+v", told)
+	}
 	gone := r.want(r.do("GET", "/v1/me", "", bearer(second.text("access_token"))), 401, "token_revoked")
 	if h := gone.header.Get("WWW-Authenticate"); h != `Bearer error="invalid_token"` {
 		t.Errorf("WWW-Authenticate is %q", h)

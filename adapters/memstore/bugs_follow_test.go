@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/ports/store"
 )
 
@@ -92,6 +93,53 @@ func thenBugs() map[string]func(*seeded) {
 					x.poke(func(st *state) { st.queue(in.Facts) })
 				}
 				return err
+			}
+		},
+	}
+}
+
+func reuseBugs() map[string]func(*seeded) {
+	reuse := func(rotate func(ctx context.Context, x *seeded, in store.Rotate, then func(context.Context, store.Signed) error) (store.Signed, error)) func(*seeded) {
+		return func(x *seeded) {
+			x.rotate = func(ctx context.Context, in store.Rotate) (store.Signed, error) {
+				more := in.Then
+				if more == nil {
+					return x.Store.Rotate(ctx, in)
+				}
+				in.Then = nil
+				return rotate(ctx, x, in, func(ctx context.Context, ended store.Signed) error {
+					return x.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return more(ctx, tx, ended) })
+				})
+			}
+		}
+	}
+	return map[string]func(*seeded){
+		"what follows a reuse is forgotten": reuse(func(ctx context.Context, x *seeded, in store.Rotate, _ func(context.Context, store.Signed) error) (store.Signed, error) {
+			return x.Store.Rotate(ctx, in)
+		}),
+		"what follows a reuse comes after the commit": reuse(func(ctx context.Context, x *seeded, in store.Rotate, more func(context.Context, store.Signed) error) (store.Signed, error) {
+			out, err := x.Store.Rotate(ctx, in)
+			if errors.Is(err, session.ErrReused) {
+				if failed := more(ctx, out); failed != nil {
+					err = failed
+				}
+			}
+			return out, err
+		}),
+		"what follows a reuse follows every refusal": reuse(func(ctx context.Context, x *seeded, in store.Rotate, more func(context.Context, store.Signed) error) (store.Signed, error) {
+			out, err := x.Store.Rotate(ctx, in)
+			if errors.Is(err, session.ErrRevoked) {
+				err = errors.Join(err, more(ctx, out))
+			}
+			return out, err
+		}),
+		"every use of an ended session counts as the one that ended it": func(x *seeded) {
+			x.rotate = func(ctx context.Context, in store.Rotate) (store.Signed, error) {
+				out, err := x.Store.Rotate(ctx, in)
+				if errors.Is(err, session.ErrRevoked) && out.Session.Reason == session.Reused {
+					err = session.ErrRevoked.Because(session.ErrReused)
+				}
+				return out, err
 			}
 		},
 	}

@@ -30,7 +30,7 @@ func bugs() map[string]func(*seeded) {
 	all := map[string]func(*seeded){}
 	for _, part := range []map[string]func(*seeded){
 		chargeBugs(), settleBugs(), startBugs(), sessionBugs(), messageBugs(), unitBugs(),
-		thenBugs(), factBugs(), noticeBugs(), peopleBugs(), findBugs(), bookBugs(),
+		thenBugs(), reuseBugs(), factBugs(), noticeBugs(), peopleBugs(), findBugs(), bookBugs(),
 	} {
 		for name, bug := range part {
 			all[name] = bug

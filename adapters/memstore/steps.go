@@ -177,6 +177,9 @@ func (s *Store) Rotate(ctx context.Context, in store.Rotate) (store.Signed, erro
 			st.sessions.put(x.ID, x)
 		}
 		out = store.Signed{Session: x, User: u}
+		if in.Then != nil && errors.Is(refusal, session.ErrReused) {
+			return in.Then(ctx, tx{st}, out)
+		}
 		return nil
 	})
 	if err != nil {

@@ -43,6 +43,8 @@ func noticeOf(k message.Kind) notice {
 		return notice{choice: "required", cases: []string{"yes", "no"}}
 	case message.DeviceAdded, message.DeviceRemoved, message.DeviceLocked:
 		return notice{value: "name", cases: []string{named}}
+	case message.SessionCopied:
+		return notice{value: "client", cases: []string{named}}
 	case message.RecoveryUsed:
 		return notice{count: "left"}
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/countersign/countersign/app/events"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/session"
+	"github.com/countersign/countersign/domain/user"
 	port "github.com/countersign/countersign/ports/event"
 	"github.com/countersign/countersign/ports/event/eventtest"
 	"github.com/countersign/countersign/ports/store"
@@ -123,6 +125,52 @@ func TestWhatFollowsFromASettlementIsHeardAsWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wants(t, []string{"1", "2"}, "all 1", "all 2", "users 2")
+}
+
+// signIn adds a person's session whose first refresh token is spent already.
+func (r *rig) signIn(t *testing.T) session.Session {
+	t.Helper()
+	u := user.User{ID: "u", Tenant: "default", Status: user.Active, CreatedAt: noon}
+	s := session.Session{ID: "s", Tenant: u.Tenant, User: u.ID, Generation: 2, RotatedAt: noon, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+	err := r.Do(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		return errors.Join(tx.Users().Add(ctx, user.Account{User: u}), tx.Sessions().Add(ctx, s))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// reuse spends the first refresh token of a session again, which records a fact.
+func (r *rig) reuse(t *testing.T, id string, refusal error) error {
+	t.Helper()
+	_, err := r.Rotate(t.Context(), store.Rotate{
+		Session: "s", Generation: 1, Now: noon.Add(time.Minute),
+		Then: func(ctx context.Context, tx store.Tx, _ store.Signed) error {
+			return errors.Join(tx.Journal().Record(ctx, fact(id, event.SessionReused)), refusal)
+		},
+	})
+	return err
+}
+
+func TestTheEndOfASessionIsHeardOnce(t *testing.T) {
+	r := newRig()
+	r.signIn(t)
+	no := errors.New("no")
+	if err := r.reuse(t, "1", no); !errors.Is(err, no) {
+		t.Fatal(err)
+	}
+	r.wants(t, nil)
+	if err := r.reuse(t, "2", nil); !errors.Is(err, session.ErrReused) {
+		t.Fatal(err)
+	}
+	if err := r.reuse(t, "3", nil); !errors.Is(err, session.ErrRevoked) || errors.Is(err, session.ErrReused) {
+		t.Fatal(err)
+	}
+	r.wants(t, []string{"2"}, "all 2")
+	if r.woke != 1 {
+		t.Errorf("the dispatcher was woken %d times", r.woke)
+	}
 }
 
 func TestWhatIsTakenBackIsNotQueued(t *testing.T) {

@@ -3,8 +3,10 @@ package events
 
 import (
 	"context"
+	"errors"
 
 	"github.com/countersign/countersign/domain/event"
+	"github.com/countersign/countersign/domain/session"
 	port "github.com/countersign/countersign/ports/event"
 	"github.com/countersign/countersign/ports/store"
 )
@@ -59,6 +61,22 @@ func (p *Publishing) Settle(ctx context.Context, s store.Settlement) error {
 	}
 	p.tell(ctx, heard{facts, len(waiting) > 0 || later.queued})
 	return nil
+}
+
+// Rotate rotates, and publishes what followed from the end of a session.
+func (p *Publishing) Rotate(ctx context.Context, in store.Rotate) (store.Signed, error) {
+	var later heard
+	if then := in.Then; then != nil {
+		in.Then = func(ctx context.Context, tx store.Tx, ended store.Signed) error {
+			later = heard{} // it may run again
+			return then(ctx, listening{tx, p.audience, &later}, ended)
+		}
+	}
+	out, err := p.Store.Rotate(ctx, in)
+	if errors.Is(err, session.ErrReused) { // else it was taken back, if it ran at all
+		p.tell(ctx, later)
+	}
+	return out, err
 }
 
 // Do commits a unit of work, and publishes what it recorded.

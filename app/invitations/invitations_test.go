@@ -124,10 +124,10 @@ func newRig(t *testing.T, tune ...func(*policy.Policy)) *rig {
 		NFKC: func(s string) string { return s }, ToASCII: func(s string) (string, error) { return s, nil },
 		E164: func(raw, _ string) (string, error) { return raw, nil },
 	}
-	who := sessions.New(sessions.Needs{
-		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book,
-	})
 	tells := notices.New(notices.Needs{Channels: registry, Courier: r.desk, IDs: ids})
+	who := sessions.New(sessions.Needs{
+		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: ids, Meter: meter.Nothing{}, Tenants: book, Notices: tells,
+	})
 	asks := challenges.New(challenges.Needs{
 		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: r.gate, Notices: tells, Sealer: ring,
 		Signer: jwt, Codes: challenges.NewCodes(ring), Courier: r.desk, Clock: r.clock, IDs: ids, Random: rand.Reader,

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/domain/assurance"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/fault"
 	"github.com/countersign/countersign/domain/session"
 	"github.com/countersign/countersign/domain/user"
+	"github.com/countersign/countersign/ports/message"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/seal"
 	"github.com/countersign/countersign/ports/store"
@@ -31,11 +33,14 @@ func (s *Service) Refresh(ctx context.Context, tenant, refresh string) (Refreshe
 	now := s.Clock.Now()
 	signed, err := s.Store.Rotate(ctx, store.Rotate{
 		Session: m.id, Generation: m.generation, Grace: s.Tenants.Policy(tenant).Tokens.Grace, Now: now,
+		Then: func(ctx context.Context, tx store.Tx, ended store.Signed) error {
+			return s.reused(ctx, tx, ended.Session, now)
+		},
 	})
 	if err != nil {
-		if errors.Is(err, session.ErrRevoked) && signed.Session.Reason == session.Reused && signed.Session.RevokedAt.Equal(now) {
+		if errors.Is(err, session.ErrReused) {
 			s.Meter.Count(meter.RefreshReused)
-			err = errors.Join(err, s.record(ctx, s.reused(signed.Session, now)))
+			s.Notices.Wake()
 		}
 		return Refreshed{}, unknownIs(err, session.ErrInvalid)
 	}
@@ -132,14 +137,21 @@ func (s *Service) ended(one session.Session, now time.Time, why session.Reason) 
 	}
 }
 
-func (s *Service) reused(one session.Session, now time.Time) event.Event {
+// reused records that a session has ended because a copy of it was used, and
+// tells its owner.
+func (s *Service) reused(ctx context.Context, tx store.Tx, one session.Session, now time.Time) error {
 	e := s.ended(one, now, session.Reused)
 	e.Type = event.SessionReused
-	return e
-}
-
-func (s *Service) record(ctx context.Context, e event.Event) error {
-	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Journal().Record(ctx, e) })
+	if err := tx.Journal().Record(ctx, e); err != nil {
+		return err
+	}
+	account, err := tx.Users().Get(ctx, one.Tenant, one.User)
+	if err != nil {
+		return err
+	}
+	return s.Notices.Tell(ctx, tx, notices.Telling{
+		Account: account, Kind: message.SessionCopied, Data: map[string]string{"client": one.Client}, Now: now,
+	})
 }
 
 // unknownIs answers as other for whatever is not there.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/countersign/countersign/app/notices"
 	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/session"
@@ -26,6 +27,7 @@ type Needs struct {
 	IDs     system.IDs
 	Meter   meter.Meter
 	Tenants *tenants.Book
+	Notices *notices.Service
 }
 
 // Service issues, refreshes, checks and ends sessions. It is safe for

@@ -107,10 +107,10 @@ func newRig(t *testing.T) *rig {
 			return "+44" + strings.TrimPrefix(strings.ReplaceAll(raw, " ", ""), "0"), nil
 		},
 	}
-	who := sessions.New(sessions.Needs{
-		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: r.ids, Meter: meter.Nothing{}, Tenants: book,
-	})
 	tells := notices.New(notices.Needs{Channels: registry, Courier: desk{}, IDs: r.ids})
+	who := sessions.New(sessions.Needs{
+		Store: r.store, Signer: jwt, Reader: jwt, Deriver: ring, Clock: r.clock, IDs: r.ids, Meter: meter.Nothing{}, Tenants: book, Notices: tells,
+	})
 	r.asks = challenges.New(challenges.Needs{
 		Store: r.store, Channels: registry, Sessions: who, Tenants: book, Contacts: parser, Gate: open{}, Notices: tells, Sealer: ring,
 		Signer: jwt, Codes: r.codes, Courier: desk{}, Clock: r.clock, IDs: r.ids, Random: rand.Reader,

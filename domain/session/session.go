@@ -3,6 +3,7 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"github.com/countersign/countersign/domain/assurance"
@@ -21,6 +22,10 @@ var (
 	ErrStepUp          = fault.New(fault.Unauthenticated, "insufficient_user_authentication", "Prove again that it is you.")
 	ErrNotFound        = fault.New(fault.NotFound, "not_found", "There is no such thing.")
 )
+
+// ErrReused is the cause in the ErrRevoked of whoever ends a session by spending a
+// refresh token again.
+var ErrReused = errors.New("a spent refresh token came again")
 
 // Reason says why a session ended.
 type Reason string
@@ -66,7 +71,7 @@ func (s *Session) Revoke(now time.Time, why Reason) {
 // The newest token makes a new generation. The one before it, within grace of
 // that, is answered with the same generation again, because an answer may get
 // lost on its way. Any other was used before: then somebody else has a copy,
-// and the family ends (RFC 9700, 4.14.2).
+// and the family ends, with ErrReused (RFC 9700, 4.14.2).
 func (s *Session) Rotate(generation uint32, now time.Time, grace time.Duration) error {
 	switch {
 	case !s.RevokedAt.IsZero():
@@ -83,7 +88,7 @@ func (s *Session) Rotate(generation uint32, now time.Time, grace time.Duration) 
 		return ErrInvalid
 	}
 	s.Revoke(now, Reused)
-	return ErrRevoked
+	return ErrRevoked.Because(ErrReused)
 }
 
 // Step says what a pending token is good for, and nothing else.

@@ -31,9 +31,9 @@ func TestRotationAcceptsTheNewestTokenAndForgivesALostAnswer(t *testing.T) {
 		"newest at the last moment":    {live, 3, time.Hour - 1, nil, 4, ""},
 		"newest when it expires":       {live, 3, time.Hour, ErrInvalid, 3, ""},
 		"the one before, within grace": {live, 2, grace - 1, nil, 3, ""},
-		"the one before, after grace":  {live, 2, grace, ErrRevoked, 3, Reused},
-		"an older one, within grace":   {live, 1, 0, ErrRevoked, 3, Reused},
-		"none":                         {live, 0, 0, ErrRevoked, 3, Reused},
+		"the one before, after grace":  {live, 2, grace, ErrReused, 3, Reused},
+		"an older one, within grace":   {live, 1, 0, ErrReused, 3, Reused},
+		"none":                         {live, 0, 0, ErrReused, 3, Reused},
 		"the next":                     {live, 4, 0, ErrInvalid, 3, ""},
 		"the largest":                  {live, 1<<32 - 1, 0, ErrInvalid, 3, ""},
 		"newest of an ended session":   {end, 3, 0, ErrRevoked, 3, SignedOut},
@@ -45,6 +45,9 @@ func TestRotationAcceptsTheNewestTokenAndForgivesALostAnswer(t *testing.T) {
 		err := s.Rotate(x.generation, noon.Add(x.at), grace)
 		if !errors.Is(err, x.want) || s.Generation != x.next || s.Reason != x.reason {
 			t.Errorf("%s: %v, generation %d, reason %q; want %v, %d, %q", name, err, s.Generation, s.Reason, x.want, x.next, x.reason)
+		}
+		if errors.Is(err, ErrReused) != (s.Reason == Reused) || errors.Is(err, ErrReused) && !errors.Is(err, ErrRevoked) {
+			t.Errorf("%s: %v, and the session ended for %q", name, err, s.Reason)
 		}
 		if s.RevokedAt.IsZero() != (s.Reason == "") {
 			t.Errorf("%s: revoked at %v for %q", name, s.RevokedAt, s.Reason)

@@ -46,6 +46,7 @@ const (
 	DeviceRemoved     Kind = "device_removed"     // Data: name
 	RecoveryUsed      Kind = "recovery_used"      // a recovery code was used. Data: left (a number)
 	DeviceLocked      Kind = "device_locked"      // too many wrong codes. Data: name
+	SessionCopied     Kind = "session_copied"     // a copy of a session was used, so it has ended. Data: client (may be missing)
 	AccountDeleted    Kind = "account_deleted"
 )
 
@@ -53,7 +54,7 @@ const (
 func Notices() []Kind {
 	return []Kind{
 		SignUpAttempt, Invitation, PasswordChanged, PasswordForgotten, IdentifierChanged, TwoFactorChanged,
-		DeviceAdded, DeviceRemoved, RecoveryUsed, DeviceLocked, AccountDeleted,
+		DeviceAdded, DeviceRemoved, RecoveryUsed, DeviceLocked, SessionCopied, AccountDeleted,
 	}
 }
 

@@ -74,6 +74,7 @@ type Steps interface {
 	// Rotate obeys session.Rotate, and commits also when it refuses. It returns
 	// the session as it is afterwards, and its user, also with session.ErrRevoked.
 	// A blocked user's session is refused with session.ErrRevoked and left alone.
+	// Of all who spend a token again, one alone is told session.ErrReused.
 	Rotate(ctx context.Context, r Rotate) (Signed, error)
 }
 
@@ -111,6 +112,11 @@ type Rotate struct {
 	Generation uint32
 	Grace      time.Duration
 	Now        time.Time
+
+	// Then follows where the session ends with session.ErrReused, in the same unit
+	// of work; nil if nothing does. If it refuses, nothing has happened. It may run
+	// again after a conflict, so it must have no effect outside tx.
+	Then func(ctx context.Context, tx Tx, ended Signed) error
 }
 
 // Signed is a session and whose it is.

@@ -217,7 +217,8 @@ func TestA059TokensHaveOneSpelling(t *testing.T) {
 
 func TestA061AReusedRefreshTokenEndsTheFamily(t *testing.T) {
 	everywhere(t, "", func(t *testing.T, s *harness.Server, c *harness.Client) {
-		first := c.SignIn(fresh())
+		to := fresh()
+		first := c.SignIn(to)
 		refresh := func(i int, token string) harness.Answer {
 			return c.At(i).Post("/v1/tokens/refresh", map[string]string{"refresh_token": token})
 		}
@@ -227,7 +228,9 @@ func TestA061AReusedRefreshTokenEndsTheFamily(t *testing.T) {
 		}
 		third := refresh(0, second.Text("refresh_token")).Want(http.StatusOK)
 		c.Advance(11 * time.Second)
-		refresh(1, first.Refresh).WantCode(http.StatusUnauthorized, "token_revoked")
+		fire(20, func(i int) (harness.Answer, error) {
+			return c.At(i).Try(http.MethodPost, "/v1/tokens/refresh", map[string]string{"refresh_token": first.Refresh})
+		}).want(t, map[string]int{"token_revoked": 20})
 		for i := range 2 {
 			for what, token := range map[string]string{"the second": second.Text("refresh_token"), "the third": third.Text("refresh_token")} {
 				if a := refresh(i, token); a.Status != http.StatusUnauthorized {
@@ -244,7 +247,28 @@ func TestA061AReusedRefreshTokenEndsTheFamily(t *testing.T) {
 		if n := strings.Count(told, first.Session); n != 1 {
 			t.Errorf("%d events tell of the reuse, want 1:\n%s", n, told)
 		}
+		wantToldOfCopy(t, c, to, first.Refresh, second.Text("refresh_token"), third.Text("refresh_token"), first.Session)
 	})
+}
+
+// wantToldOfCopy fails the test unless whoever is at the address was told once
+// that a copy of their session was used, and nothing that anybody could use.
+func wantToldOfCopy(t *testing.T, c *harness.Client, to string, secrets ...string) {
+	t.Helper()
+	told := c.AwaitNotices(to, 1)
+	c.SignIn(fresh()) // what was queued before has been sent by now
+	if n := len(c.Notices(to)); n != 1 {
+		t.Errorf("%d notices tell of the reuse, want 1", n)
+	}
+	m := told[0]
+	if !strings.Contains(m.Text, "used a copy of a session") || m.Code != "" || m.Link != "" {
+		t.Errorf("the owner was told %q, %q", m.Subject, m.Text)
+	}
+	for _, secret := range secrets {
+		if strings.Contains(m.Subject+m.Text, secret) {
+			t.Errorf("the notice gives away %q", secret)
+		}
+	}
 }
 
 func TestA062OneRefreshTokenHasOneSuccessor(t *testing.T) {

@@ -41,6 +41,8 @@ func Notice(k message.Kind, f message.Form, locale string) message.Request {
 		r.Data = map[string]string{"required": "no"}
 	case message.DeviceAdded, message.DeviceRemoved, message.DeviceLocked:
 		r.Data = map[string]string{"name": "Bob's phone"}
+	case message.SessionCopied:
+		r.Data = map[string]string{"client": "Firefox on Windows"}
 	case message.RecoveryUsed:
 		r.Data = map[string]string{"left": "7"}
 	}

@@ -43,6 +43,7 @@ func RunConcurrency(t *testing.T, openPair func(t testing.TB) (a, b store.Store)
 		{"parallel starts fill a window exactly", fillsExactly},
 		{"parallel units of work fill a window exactly", fillsByUnits},
 		{"parallel rotations of one generation agree", rotatesTogether},
+		{"parallel uses of a spent refresh token end its session once", reusesTogether},
 		{"parallel claims get no message twice", claimsApart},
 		{"parallel claims get a person's facts one at a time, each once", factsApart},
 		{"parallel claims wait for facts that are told, also if older ones come late", lateFactsApart},

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/password"
 	"github.com/countersign/countersign/domain/session"
@@ -183,4 +185,28 @@ func locksPeople(r *race) {
 			r.Errorf("thing %d counts %d of %d racers", i, len(most), racers)
 		}
 	}
+}
+
+func reusesTogether(r *race) {
+	a := r.person(home)
+	x := r.signedIn(a)
+	_, err := r.rotate(x, 1)
+	r.ok(err, "rotate")
+	r.pass(time.Minute)
+	var ended atomic.Int64
+	won := r.run(50, session.ErrRevoked, func(_ int, s store.Store) error {
+		_, err := s.Rotate(r.ctx, store.Rotate{
+			Session: x.ID, Generation: 1, Now: r.now,
+			Then: func(ctx context.Context, tx store.Tx, _ store.Signed) error {
+				return tx.Journal().Record(ctx, event.Event{ID: r.id(), Tenant: home, User: a.ID, Type: event.SessionReused, At: r.now})
+			},
+		})
+		if errors.Is(err, session.ErrReused) {
+			ended.Add(1)
+		}
+		return err
+	})
+	r.same(won, 0, "how many uses of a spent token succeeded")
+	r.same(ended.Load(), int64(1), "how many ended the session")
+	r.same(len(r.events(a)), 1, "how often what follows was kept")
 }
