@@ -14,6 +14,7 @@ type Config struct {
 	Issuer    string `json:"issuer" doc:"Name that authenticator apps show; the deployment's brand name if empty." max:"64"`
 	Digits    int    `json:"digits" doc:"Length of a code, 6 or 8."`
 	LookAhead int    `json:"look_ahead" doc:"How many codes a device may be ahead, because its button was pressed in a pocket." min:"0" max:"10"`
+	Image     string `json:"image" doc:"Address of a picture of the issuer (https), for apps that show one; they fetch it themselves." max:"256"`
 }
 
 func defaults() Config { return Config{Digits: 6, LookAhead: 5} }
@@ -30,7 +31,21 @@ func (c Config) Validate() error {
 	if c.LookAhead < 0 || c.LookAhead > mostAhead {
 		errs = append(errs, fmt.Errorf("look_ahead: %d is not within 0 and %d", c.LookAhead, mostAhead))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateImage())...)
+}
+
+// mostImage is how long the address of a picture may be, in bytes: it makes the QR
+// code denser.
+const mostImage = 256
+
+func (c Config) validateImage() error {
+	if c.Image == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.Image); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || len(c.Image) > mostImage {
+		return fmt.Errorf("image: not a URL such as https://example.com/logo.png of at most %d bytes", mostImage)
+	}
+	return nil
 }
 
 // looksLikeCode reports whether text is nothing but the right number of ASCII
@@ -46,6 +61,9 @@ func (c Config) uri(secret, account string) string {
 	text := "otpauth://hotp/" + issuer + ":" + escape(plain(account)) + "?secret=" + secret + "&issuer=" + issuer + "&counter=0"
 	if c.Digits != 6 {
 		text += "&digits=" + strconv.Itoa(c.Digits)
+	}
+	if c.Image != "" {
+		text += "&image=" + escape(c.Image)
 	}
 	return text
 }

@@ -52,6 +52,9 @@ func suite() channeltest.Suite {
 		Config: `{"issuer":"Example"}`,
 		Broken: map[string]string{
 			"a huge look-ahead": `{"look_ahead":100}`, "a negative look-ahead": `{"look_ahead":-1}`, "seven digits": `{"digits":7}`, "an issuer of colons": `{"issuer":":::"}`,
+			"a picture without TLS": `{"image":"http://example.com/a.png"}`, "a picture on no host": `{"image":"https:///a.png"}`,
+			"a picture of somebody's": `{"image":"https://u:p@example.com/a.png"}`, "a picture in the text": `{"image":"data:image/png;base64,AAAA"}`,
+			"a picture far away": `{"image":"https://example.com/` + strings.Repeat("a", 237) + `"}`,
 		},
 		Respond: new(fob).respond,
 		Lie:     func(testing.TB, channeltest.Scene) channel.Response { return channel.Response{Code: "12345a"} },
@@ -185,6 +188,7 @@ func TestSetupURI(t *testing.T) {
 	for config, want := range map[string]string{
 		`{}`:                             "otpauth://hotp/Brand%20%26%20Co:ann%40example.com%20%28work%29?secret=SECRET&issuer=Brand%20%26%20Co&counter=0",
 		`{"issuer":"A:c me","digits":8}`: "otpauth://hotp/Ac%20me:ann%40example.com%20%28work%29?secret=SECRET&issuer=Ac%20me&counter=0&digits=8",
+		`{"issuer":"A","image":"https://example.com/a b.png?x=1&y=2#z"}`: "otpauth://hotp/A:ann%40example.com%20%28work%29?secret=SECRET&issuer=A&counter=0&image=https%3A%2F%2Fexample.com%2Fa%20b.png%3Fx%3D1%26y%3D2%23z",
 	} {
 		o, err := open(t, config).Begin(t.Context(), channel.Challenge{Purpose: channel.Enroll, Label: "ann@example.com: (work)"})
 		if err != nil {

@@ -19,6 +19,7 @@ type Config struct {
 	Algorithm string        `json:"algorithm" doc:"Hash function; many apps know SHA1 only, which is safe here." enum:"SHA1,SHA256,SHA512"`
 	Skew      int           `json:"skew" doc:"How many steps a clock may be off, either way." min:"0" max:"2"`
 	Period    time.Duration `json:"period" doc:"Length of a step in whole seconds; many apps know 30s only." min:"15s" max:"60s"`
+	Image     string        `json:"image" doc:"Address of a picture of the issuer (https), for apps that show one; they fetch it themselves." max:"256"`
 }
 
 func defaults() Config {
@@ -40,7 +41,21 @@ func (c Config) Validate() error {
 	if c.Algorithm != "SHA1" && c.Algorithm != "SHA256" && c.Algorithm != "SHA512" {
 		errs = append(errs, fmt.Errorf("algorithm: %q is none of SHA1, SHA256, SHA512", c.Algorithm))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateImage())...)
+}
+
+// mostImage is how long the address of a picture may be, in bytes: it makes the QR
+// code denser.
+const mostImage = 256
+
+func (c Config) validateImage() error {
+	if c.Image == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.Image); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || len(c.Image) > mostImage {
+		return fmt.Errorf("image: not a URL such as https://example.com/logo.png of at most %d bytes", mostImage)
+	}
+	return nil
 }
 
 func (c Config) algorithm() otp.Algorithm {
@@ -82,6 +97,9 @@ func (c Config) uri(secret, account string) string {
 	}
 	if c.Period != 30*time.Second {
 		b.WriteString("&period=" + strconv.Itoa(int(c.Period.Seconds())))
+	}
+	if c.Image != "" {
+		b.WriteString("&image=" + escape(c.Image))
 	}
 	return b.String()
 }

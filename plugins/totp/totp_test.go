@@ -49,6 +49,9 @@ func suite() channeltest.Suite {
 		Broken: map[string]string{
 			"a huge skew": `{"skew":9}`, "a negative skew": `{"skew":-1}`, "seven digits": `{"digits":7}`, "a weak hash": `{"algorithm":"MD5"}`,
 			"a long period": `{"period":"5m"}`, "half a second": `{"period":"30500ms"}`, "an issuer of colons": `{"issuer":":::"}`,
+			"a picture without TLS": `{"image":"http://example.com/a.png"}`, "a picture on no host": `{"image":"https:///a.png"}`,
+			"a picture of somebody's": `{"image":"https://u:p@example.com/a.png"}`, "a picture in the text": `{"image":"data:image/png;base64,AAAA"}`,
+			"a picture far away": `{"image":"https://example.com/` + strings.Repeat("a", 237) + `"}`,
 		},
 		Respond: new(phone).respond,
 		Lie:     func(testing.TB, channeltest.Scene) channel.Response { return channel.Response{Code: "12345a"} },
@@ -177,6 +180,7 @@ func TestSetupURI(t *testing.T) {
 	for config, want := range map[string]string{
 		`{}`: "otpauth://totp/Brand%20%26%20Co:ann%40example.com%20%28work%29?secret=SECRET&issuer=Brand%20%26%20Co",
 		`{"issuer":"A:c me","digits":8,"algorithm":"SHA256","period":"60s"}`: "otpauth://totp/Ac%20me:ann%40example.com%20%28work%29?secret=SECRET&issuer=Ac%20me&algorithm=SHA256&digits=8&period=60",
+		`{"issuer":"A","image":"https://example.com/a b.png?x=1&y=2#z"}`:     "otpauth://totp/A:ann%40example.com%20%28work%29?secret=SECRET&issuer=A&image=https%3A%2F%2Fexample.com%2Fa%20b.png%3Fx%3D1%26y%3D2%23z",
 	} {
 		o, err := open(t, config).Begin(t.Context(), channel.Challenge{Purpose: channel.Enroll, Label: "ann@example.com: (work)"})
 		if err != nil {

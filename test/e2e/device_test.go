@@ -17,11 +17,11 @@ const unknown = "0190a1b2-0000-7000-8000-000000000000"
 
 func TestS067SetUpURI(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ configured, issuer string }{
-		{"Very Trustworthy Source", "Very Trustworthy Source"}, {"Ac:me", "Acme"}, {"A&B=C+D", "A&B=C+D"},
+	for _, c := range []struct{ configured, issuer, image string }{
+		{"Very Trustworthy Source", "Very Trustworthy Source", ""}, {"Ac:me", "Acme", "https://example.com/logo.png"}, {"A&B=C+D", "A&B=C+D", "https://example.com/a+b?c=d&e"},
 	} {
 		t.Run(c.issuer, func(t *testing.T) {
-			config := fmt.Sprintf("channels: { totp: { use: totp, totp: { issuer: %q } } }", c.configured)
+			config := fmt.Sprintf("channels: { totp: { use: totp, totp: { issuer: %q, image: %q } } }", c.configured, c.image)
 			served(t, harness.Options{Policy: quick, Config: config}, func(t *testing.T, _ *harness.Server, client *harness.Client) {
 				who := client.SignIn("alice@example.com")
 				text := client.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "totp"}).Want(http.StatusCreated).Text("challenge.prompt.show.0")
@@ -47,6 +47,9 @@ func TestS067SetUpURI(t *testing.T) {
 					if v := q.Get(name); v != "" && v != usual {
 						t.Errorf("%s is %q, want %q or nothing, which means the same", name, v, usual)
 					}
+				}
+				if q.Get("image") != c.image || q.Has("image") != (c.image != "") {
+					t.Errorf("the picture is %q, want %q", q.Get("image"), c.image)
 				}
 				if len(q["secret"]) != 1 || len(q["issuer"]) != 1 {
 					t.Errorf("%q has parameters twice", text)
