@@ -146,8 +146,14 @@ type linked struct {
 // byLink asks somebody to sign in, from a browser.
 func byLink(t *testing.T, c *harness.Client, to string) linked {
 	t.Helper()
+	return byLinkBack(t, c, to, "")
+}
+
+// byLinkBack asks somebody to sign in, from a browser that then goes somewhere.
+func byLinkBack(t *testing.T, c *harness.Client, to, back string) linked {
+	t.Helper()
 	before := len(c.Messages(to))
-	a := c.As("").Post("/v1/challenges", map[string]string{"to": to}).Want(http.StatusAccepted)
+	a := c.As("").Post("/v1/challenges", map[string]string{"to": to, "return_to": back}).Want(http.StatusAccepted)
 	cookie, _, _ := strings.Cut(a.Header.Get("Set-Cookie"), ";")
 	all := c.AwaitMessages(to, before+1)
 	newest := all[0]

@@ -261,24 +261,33 @@ func TestA077BrowsersAreSentWhereTheyMayGoOnly(t *testing.T) {
 	})
 }
 
-// What is like a path of ours stays one, wherever it leads the browser in the end.
+// What is like a path of ours stays one, letter by letter: whoever reads it again may take
+// it for something else than the browser does.
 func TestA077AWayBackIsAPathOfOursOrAnOriginOfOurs(t *testing.T) {
 	g, _, config := google(t)
 	config += "tenants: [ { slug: default, origins: [\"" + ours + "\"] } ]\n"
-	apart(t, harness.Options{Policy: patient, Config: config}, func(t *testing.T, s *harness.Server, c *harness.Client) {
-		home, err := url.Parse(s.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, to := range []string{"/a", "/%2f%2fevil.example", "/%5cevil.example", "/.//evil.example", "/..//evil.example", "/a?next=//evil.example", "/@evil.example", "/:evil.example", ours, ours + "/a", ours + "//evil.example"} {
+	apart(t, harness.Options{Policy: patient + "sign_up: { invite: true }\n", Config: config}, func(t *testing.T, s *harness.Server, c *harness.Client) {
+		host := c.SignIn(fresh())
+		for _, to := range []string{"/a", "/%2f%2fevil.example", "/%5cevil.example", "/%09/evil.example", "/.//evil.example", "/..//evil.example", "/a?next=//evil.example", "/@evil.example", "/:evil.example", ours, ours + "/a", ours + "//evil.example"} {
 			r := leave(t, c, "?return_to="+url.QueryEscape(to))
 			a := r.comeBack(c, "google", r.consent(t, g)).Want(http.StatusSeeOther)
-			at, err := url.Parse(a.Header.Get("Location"))
-			if err != nil {
-				t.Fatal(err)
+			if at, want := a.Header.Get("Location"), to+"#challenge="; !strings.HasPrefix(at, want) || strings.Contains(at[len(want):], "#") || at == want {
+				t.Errorf("%q: Google's way back leads to %s", to, at)
 			}
-			if at = home.ResolveReference(at); at.Host != home.Host && at.Scheme+"://"+at.Host != ours {
-				t.Errorf("%q leads to %s", to, at)
+			if a := byLinkBack(t, c, fresh(), to).follow("text/html").Want(http.StatusSeeOther); a.Header.Get("Location") != to {
+				t.Errorf("%q: a link leads to %s", to, a.Header.Get("Location"))
+			}
+			if a := byLinkBack(t, c, fresh(), to).follow("application/json").Want(http.StatusOK); a.Text("return_to") != to {
+				t.Errorf("%q: a link tells a script to go to %s", to, a.Text("return_to"))
+			}
+			guest := fresh()
+			c.As(host.Access).Post("/v1/invitations", map[string]string{"email": guest, "return_to": to}).Want(http.StatusCreated)
+			at, want := c.AwaitNotices(guest, 1)[0].Link, to
+			if want, _, _ = strings.Cut(want, "?"); want[0] == '/' {
+				want = s.URL + want
+			}
+			if rest, ok := strings.CutPrefix(at, want+"?"); !ok || !strings.Contains(rest, "invitation=csi_") {
+				t.Errorf("%q: an invitation leads to %.60s", to, at)
 			}
 		}
 	})
