@@ -82,7 +82,9 @@ func TestTokensMustHaveBeenMadeForUs(t *testing.T) { // S-101
 	if v.Outcome != channel.Verified || v.OnceKey == "" || v.OnceKey != again.OnceKey || v.Ref != "10215241773831025" {
 		t.Errorf("our own: %+v", v)
 	}
-	for name, token := range map[string]string{"another app's": p.Grant("9876543210", now), "nobody's": "EAAmadeup0000", "odd": "a&b=c"} {
+	gone := p.Grant("1234567890", now)
+	p.Revoke(gone)
+	for name, token := range map[string]string{"another app's": p.Grant("9876543210", now), "nobody's": "EAAmadeup0000", "a revoked one": gone, "odd": "a&b=c"} {
 		if v := bring(t, ch, token); v.Outcome != channel.Rejected || v.Reason != channel.Mismatch {
 			t.Errorf("%s: %s (%s)", name, v.Outcome, v.Reason)
 		}

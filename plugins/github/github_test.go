@@ -83,7 +83,9 @@ func TestTokensMustHaveBeenMadeForUs(t *testing.T) { // S-101
 	if v.Outcome != channel.Verified || v.OnceKey == "" || v.OnceKey != again.OnceKey || v.Ref != p.URL+"|583231" {
 		t.Errorf("our own: %+v", v)
 	}
-	for name, token := range map[string]string{"another app's": p.Grant("Iv1.other", now), "nobody's": "gho_madeup0000", "odd": "../../user"} {
+	gone := p.Grant("Iv1.client", now)
+	p.Revoke(gone)
+	for name, token := range map[string]string{"another app's": p.Grant("Iv1.other", now), "nobody's": "gho_madeup0000", "a revoked one": gone, "odd": "../../user"} {
 		if v := bring(t, ch, token); v.Outcome != channel.Rejected || v.Reason != channel.Mismatch {
 			t.Errorf("%s: %s (%s)", name, v.Outcome, v.Reason)
 		}

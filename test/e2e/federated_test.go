@@ -216,23 +216,37 @@ func TestS100ConnectingAndTakingOff(t *testing.T) {
 func TestS101AccessTokensOfOtherAppsSignNobodyIn(t *testing.T) {
 	hub := (&providers.OAuth{Client: "Iv1.ours", Secret: "hush"}).AsGitHub()
 	book := (&providers.OAuth{Client: "4711", Secret: "hush"}).AsFacebook()
+	corp := (&providers.OIDC{Client: "ours", Secret: "hush"}).Start()
 	t.Cleanup(hub.Close)
 	t.Cleanup(book.Close)
+	t.Cleanup(corp.Close)
 	hub.Is(map[string]any{"id": 1, "login": "ann", "name": "Ann"}, map[string]any{"email": "ann@corp.example", "verified": true, "primary": true})
 	book.Is(map[string]any{"id": "10220000000000001", "first_name": "Ann", "email": "ann@corp.example"})
 	config := fmt.Sprintf(`channels:
   github: { use: github, github: { client_id: Iv1.ours, client_secret: hush, access_tokens: true, site: %q, api: %q } }
   facebook: { use: facebook, facebook: { client_id: "4711", client_secret: hush, access_tokens: true, dialog: %q, graph: %q } }
-`, hub.URL, hub.URL, book.URL+"/dialog", book.URL)
+  corp: { use: oidc, oidc: { client_id: ours, client_secret: hush, introspection: true, issuer: %q } }
+`, hub.URL, hub.URL, book.URL+"/dialog", book.URL, corp.URL)
 	served(t, harness.Options{Policy: quick, Config: config}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
-		for channel, site := range map[string]*providers.OAuth{"github": hub, "facebook": book} {
+		hubs, books := hub.Grant("Iv1.ours", c.Now()), book.Grant("4711", c.Now())
+		hub.Revoke(hubs)
+		book.Revoke(books)
+		for channel, x := range map[string]struct {
+			grant   func(client string) string
+			ours    string
+			revoked string
+		}{
+			"github":   {func(client string) string { return hub.Grant(client, c.Now()) }, "Iv1.ours", hubs},
+			"facebook": {func(client string) string { return book.Grant(client, c.Now()) }, "4711", books},
+			"corp":     {corp.Grant, "ours", ""},
+		} {
 			door := "/v1/sign-in/" + channel
-			for what, token := range map[string]string{"another app's": site.Grant("Iv1.theirs", c.Now()), "made up": "gho_" + rand.Text(), "empty": ""} {
+			for what, token := range map[string]string{"another app's": x.grant("theirs"), "made up": "gho_" + rand.Text(), "empty": "", "revoked": x.revoked} {
 				if a := c.Post(door, form{"access_token": token}); !a.Is(http.StatusUnprocessableEntity, "invalid_assertion") {
 					t.Errorf("%s, %s: %s, want 422 invalid_assertion", channel, what, a)
 				}
 			}
-			token := site.Grant(site.Client, c.Now())
+			token := x.grant(x.ours)
 			who := c.Post(door, form{"access_token": token}).Tokens()
 			if all := connections(c, who.Access); !who.New || !slices.Equal(all, []string{channel}) {
 				t.Errorf("%s: %+v has %v", channel, who, all)

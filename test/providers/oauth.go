@@ -39,8 +39,9 @@ type OAuth struct {
 
 // oldToken is an access token.
 type oldToken struct {
-	client string
-	at     time.Time
+	client  string
+	at      time.Time
+	revoked bool
 }
 
 func (o *OAuth) start(mux *http.ServeMux) *OAuth {
@@ -65,8 +66,17 @@ func (o *OAuth) Grant(client string, at time.Time) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	token := "gho_" + rand.Text()
-	o.access[token] = oldToken{client, at}
+	o.access[token] = oldToken{client: client, at: at}
 	return token
+}
+
+// Revoke makes an access token worth nothing, which only a site's check of tokens tells.
+func (o *OAuth) Revoke(token string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := o.access[token]
+	t.revoked = true
+	o.access[token] = t
 }
 
 // Consent plays a browser whose owner says yes: it gives what comes back with it.
@@ -178,7 +188,7 @@ func (o *OAuth) githubCheck(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t, ok := o.access[body.Token]
-	if err != nil || !ok || t.client != client {
+	if err != nil || !ok || t.revoked || t.client != client {
 		say(w, http.StatusNotFound, map[string]any{"message": "Not Found"})
 		return
 	}
@@ -237,6 +247,6 @@ func (o *OAuth) facebookCheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	say(w, http.StatusOK, map[string]any{"data": map[string]any{
-		"app_id": t.client, "type": "USER", "is_valid": true, "user_id": o.who["id"], "issued_at": t.at.Unix(), "expires_at": t.at.Add(60 * 24 * time.Hour).Unix(),
+		"app_id": t.client, "type": "USER", "is_valid": !t.revoked, "user_id": o.who["id"], "issued_at": t.at.Unix(), "expires_at": t.at.Add(60 * 24 * time.Hour).Unix(),
 	}})
 }
