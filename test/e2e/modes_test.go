@@ -30,7 +30,7 @@ type texts struct {
 	mu     sync.Mutex // guards the rest
 	forms  []url.Values
 	odd    []string // requests of another form
-	script []string // answers to the next requests, "status body"
+	script []string // answers to the next requests, "status body"; "0" hangs up
 }
 
 func (x *texts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +53,9 @@ func (x *texts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status, body := 0, ""
 		_, _ = fmt.Sscanf(x.script[0], "%d %s", &status, &body)
 		x.script = x.script[1:]
+		if status == 0 {
+			panic(http.ErrAbortHandler)
+		}
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
 		return
@@ -282,6 +285,10 @@ func TestS118WhatTwilioIsAsked(t *testing.T) {
 		becomes("failed", 2)
 		x.says(`503 {"code":20503,"status":503}`)
 		again := becomes("sent", 4)
+		x.says("0")
+		becomes("sent", 6)
+		x.says(`201 {"sid":"SM00000000000000000000000000000000","status":"failed","error_code":21610}`)
+		becomes("failed", 7)
 		if all := x.all(); all[2].Get("Body") != again.Get("Body") {
 			t.Error("the second attempt says something else")
 		}
