@@ -32,6 +32,7 @@ func oldest(h store.Horizon) []old {
 		{"facts", "listener, id", "at < $1", h.Facts},
 		{"identifier_changes", "tenant, user_id, kind", "expires_at < $1", h.Waiting},
 		{"invitations", "id", "expires_at < $1", h.Waiting},
+		{"devices", "id", "status = 'pending' AND created_at < $1", h.Unproven},
 		{"rules", "id", "expires_at > 0 AND expires_at < $1", h.Waiting},
 	}
 }

@@ -260,6 +260,9 @@ func noticeBugs() map[string]func(*seeded) {
 		"purge takes notices for orphans":   onPurge(func(m store.Message) bool { return m.Notice != nil }),
 		"purge forgets what waits":          onHorizon(func(h *store.Horizon) { h.Waiting = time.Time{} }),
 		"purge takes all that waits":        onHorizon(func(h *store.Horizon) { h.Waiting = h.Waiting.AddDate(1, 0, 0) }),
+		"purge keeps what is not proven":    onHorizon(func(h *store.Horizon) { h.Unproven = time.Time{} }),
+		"purge takes all that is unproven":  onHorizon(func(h *store.Horizon) { h.Unproven = h.Unproven.AddDate(1, 0, 0) }),
+		"purge takes devices that work":     onDevices,
 		"purge forgets facts":               onHorizon(func(h *store.Horizon) { h.Facts = time.Time{} }),
 		"purge takes changes with sessions": onHorizon(func(h *store.Horizon) { h.Waiting = h.Sessions }),
 	}
@@ -285,6 +288,17 @@ func onPurge(also func(store.Message) bool) func(*seeded) {
 			x.poke(func(st *state) { n += st.messages.removeIf(h.Batch, also) })
 			return n, err
 		}
+	}
+}
+
+// onDevices takes devices whatever they have proven.
+func onDevices(x *seeded) {
+	x.purge = func(ctx context.Context, h store.Horizon) (int, error) {
+		n, err := x.Store.Purge(ctx, h)
+		x.poke(func(st *state) {
+			n += st.devices.removeIf(h.Batch, func(d store.Device) bool { return d.CreatedAt.Before(h.Unproven) })
+		})
+		return n, err
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
@@ -29,6 +30,7 @@ func (s *Store) Purge(ctx context.Context, h store.Horizon) (int, error) {
 		n += st.changes.removeIf(h.Batch, func(c user.Change) bool { return c.ExpiresAt.Before(h.Waiting) })
 		n += st.invitations.removeIf(h.Batch, func(i invitation.Invitation) bool { return i.ExpiresAt.Before(h.Waiting) })
 		n += st.rules.removeIf(h.Batch, func(e rule.Entry) bool { return !e.ExpiresAt.IsZero() && e.ExpiresAt.Before(h.Waiting) })
+		n += st.devices.removeIf(h.Batch, func(d store.Device) bool { return d.Status == device.Pending && d.CreatedAt.Before(h.Unproven) })
 		return n, nil
 	})
 }

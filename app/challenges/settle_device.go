@@ -82,7 +82,7 @@ func (s *Service) settleStepUp(ctx context.Context, w settling) (Outcome, error)
 
 func (s *Service) settleEnroll(ctx context.Context, w settling) (Outcome, error) {
 	c := w.paid.Challenge
-	if w.paid.Device == nil || w.paid.User == nil {
+	if w.paid.Device == nil || w.paid.User == nil || w.paid.Device.Lapsed(w.now) {
 		return Outcome{}, challenge.ErrNotFound
 	}
 	st, err := s.settlement(w)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/countersign/countersign/app/challenges"
@@ -84,12 +83,9 @@ const maxDevices = 20
 // ErrTooMany means that a person has as many devices as anybody may.
 var ErrTooMany = fault.New(fault.Conflict, "too_many_devices", "You have as many devices as anybody may have. Remove one first.")
 
-// stale is how long a device may wait for its proof.
-const stale = time.Hour
-
 // add gives the device as it is stored: one address is one device, so one that
 // waits for its proof already is asked again. It makes room by dropping devices
-// that never proved to work. Whoever adds at the same moment waits for the user.
+// that have waited too long. Whoever adds at the same moment waits for the user.
 func (s *Service) add(ctx context.Context, tx store.Tx, d device.Device) (device.Device, error) {
 	if _, err := tx.Users().Get(ctx, d.Tenant, d.User); err != nil {
 		return d, err
@@ -104,7 +100,7 @@ func (s *Service) add(ctx context.Context, tx store.Tx, d device.Device) (device
 		case old.Backup:
 		case d.Address != "" && old.Channel == d.Channel && old.Address == d.Address && old.Confirmed():
 			return d, device.ErrLinked.Saying("This address is one of your devices already.")
-		case !old.Confirmed() && d.CreatedAt.Sub(old.CreatedAt) >= stale:
+		case old.Lapsed(d.CreatedAt):
 			if err := tx.Devices().Delete(ctx, old.Tenant, old.ID); err != nil {
 				return d, err
 			}

@@ -43,11 +43,11 @@ func New(n Needs) *Service { return &Service{n} }
 
 // List gives the caller's devices in the order in which they were made: at most
 // limit of them, those after the one named after. Sheets of recovery codes are
-// not devices in this sense.
+// not devices in this sense, and those that waited too long for their proof are gone.
 func (s *Service) List(ctx context.Context, c sessions.Caller, after string, limit int) (out []device.Device, err error) {
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		all, err := tx.Devices().List(ctx, c.Tenant, c.User.ID, after, 0) // at most maxDevices and a sheet
-		out = slices.DeleteFunc(all, func(d device.Device) bool { return d.Backup || d.Status == device.Linked })
+		out = slices.DeleteFunc(all, func(d device.Device) bool { return d.Backup || d.Status == device.Linked || d.Lapsed(s.Clock.Now()) })
 		return err
 	})
 	return out[:min(limit, len(out))], err
@@ -78,7 +78,7 @@ func (s *Service) Rename(ctx context.Context, c sessions.Caller, id, raw string)
 		return d, err
 	}
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		if d, err = owned(ctx, tx, c, id); err != nil {
+		if d, err = s.owned(ctx, tx, c, id); err != nil {
 			return err
 		}
 		d.Name = name
@@ -98,7 +98,7 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 		if err != nil {
 			return err
 		}
-		d, err := owned(ctx, tx, c, id)
+		d, err := s.owned(ctx, tx, c, id)
 		if err != nil {
 			return err
 		}
@@ -219,19 +219,19 @@ func (s *Service) RecoveryCodes(ctx context.Context, c sessions.Caller) ([]strin
 
 func (s *Service) mine(ctx context.Context, c sessions.Caller, id string) (d device.Device, err error) {
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
-		d, err = owned(ctx, tx, c, id)
+		d, err = s.owned(ctx, tx, c, id)
 		return err
 	})
 	return d, err
 }
 
 // owned finds a device of the caller's. Somebody else's is not there.
-func owned(ctx context.Context, tx store.Tx, c sessions.Caller, id string) (device.Device, error) {
+func (s *Service) owned(ctx context.Context, tx store.Tx, c sessions.Caller, id string) (device.Device, error) {
 	d, err := tx.Devices().Get(ctx, c.Tenant, id)
 	if err != nil {
 		return d, err
 	}
-	if d.User != c.User.ID || d.Status == device.Linked {
+	if d.User != c.User.ID || d.Status == device.Linked || d.Lapsed(s.Clock.Now()) {
 		return device.Device{}, device.ErrNotFound
 	}
 	return d, nil

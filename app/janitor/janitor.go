@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
 )
@@ -59,7 +60,7 @@ func (j *Janitor) Sweep(ctx context.Context) (int, error) {
 	horizon := store.Horizon{
 		Challenges: now.Add(-keepChallenges), Sessions: now.Add(-keepSessions), Counters: now.Add(-keepCounters),
 		Windows: now.Add(-keepWindows), Events: now.Add(-keepEvents), Facts: now.Add(-keepFacts),
-		Waiting: now.Add(-keepWaiting), Batch: batch,
+		Waiting: now.Add(-keepWaiting), Unproven: now.Add(-device.ProofLife), Batch: batch,
 	}
 	total := 0
 	for {

@@ -27,6 +27,11 @@ const (
 	Linked  Status = "linked" // somebody's account elsewhere: it signs them in, and is no second factor
 )
 
+// ProofLife is how long a device may wait for its proof. Its secret was shown, and
+// whoever saw it is not its owner yet. The janitor comes once a minute, so nothing
+// of it is left after a quarter of an hour.
+const ProofLife = 14 * time.Minute
+
 // MaxName is the longest name of a device, in runes.
 const MaxName = 64
 
@@ -52,6 +57,12 @@ func (d Device) Confirmed() bool { return d.Status == Active }
 
 // SecondFactor reports whether the device counts as a second way of signing in.
 func (d Device) SecondFactor() bool { return d.Status == Active && !d.Backup }
+
+// Lapsed reports whether the device has waited for its proof too long by now: it
+// counts as removed.
+func (d Device) Lapsed(now time.Time) bool {
+	return d.Status == Pending && !now.Before(d.CreatedAt.Add(ProofLife))
+}
 
 // Change is what a verified answer does to a device. Version is the one that
 // the answer was judged by; a device that has moved on refuses the change.

@@ -47,3 +47,21 @@ func TestOnlyProvenDevicesThatAreNoBackupCount(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyWhatNeverProvedToWorkLapses(t *testing.T) {
+	for _, x := range []struct {
+		status Status
+		after  time.Duration
+		want   bool
+	}{
+		{Pending, 0, false}, {Pending, ProofLife - 1, false}, {Pending, ProofLife, true}, {Pending, 24 * time.Hour, true},
+		{Active, 24 * time.Hour, false}, {Linked, 24 * time.Hour, false},
+	} {
+		if got := (Device{Status: x.status, CreatedAt: noon}).Lapsed(noon.Add(x.after)); got != x.want {
+			t.Errorf("%s after %s: %v", x.status, x.after, got)
+		}
+	}
+	if ProofLife > 14*time.Minute {
+		t.Errorf("%s, and a minute until the janitor comes, is more than a quarter of an hour", ProofLife)
+	}
+}

@@ -174,6 +174,7 @@ type Horizon struct {
 	Events     time.Time // recorded before
 	Facts      time.Time // queued facts of events before: nobody has taken them
 	Waiting    time.Time // changes of identifiers, invitations and rules that ran out before
+	Unproven   time.Time // devices that were made before and never proven
 	Batch      int       // at most so many rows of each kind
 }
 

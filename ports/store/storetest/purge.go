@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
+	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/invitation"
 	"github.com/countersign/countersign/domain/limit"
@@ -20,6 +21,7 @@ func purges() []behaviour {
 	return []behaviour{
 		{"a purge takes what ended before its horizon, and nothing else", purgesOld},
 		{"a purge takes what nobody waits for any more", purgesWaiting},
+		{"a purge takes devices that were never proven", purgesUnproven},
 		{"a purge takes at most one batch of a kind", purgesInBatches},
 		{"a purge without a horizon takes nothing", purgesNothing},
 	}
@@ -122,6 +124,31 @@ func purgesWaiting(k *kit) {
 		k.same(len(rules), 3, "how many rules are left: the young one, and those that stay")
 		k.same(slices.ContainsFunc(rules, func(x rule.Entry) bool { return x.ID == e.ID }), true, "whether the young one is left")
 		return errors.Join(err, err2)
+	})
+}
+
+// purgesUnproven makes devices of every status before and after the horizon.
+func purgesUnproven(k *kit) {
+	a := k.person(home)
+	var left []store.Device
+	build := func(old bool) {
+		for _, status := range []device.Status{device.Pending, device.Active, device.Linked} {
+			d := k.app(a)
+			if d.Status = status; !old || status != device.Pending {
+				left = append(left, d)
+			}
+			k.addDevice(d)
+		}
+	}
+	build(true)
+	k.pass(time.Hour)
+	horizon := k.now
+	build(false)
+	k.same(k.purge(store.Horizon{Unproven: horizon}), 1, "how many rows went")
+	k.do(func(tx store.Tx) error {
+		got, err := tx.Devices().List(k.ctx, home, a.ID, "", 0)
+		k.same(got, left, "the devices that are left")
+		return err
 	})
 }
 
