@@ -184,8 +184,8 @@ func abilitiesOf(ch channel.Channel) []string {
 	}{
 		{"Sender", has[channel.Sender](ch)}, {"Callback", has[channel.Callback](ch)}, {"Locator", has[channel.Locator](ch)},
 		{"Tracker", has[channel.Tracker](ch)}, {"Previewer", has[channel.Previewer](ch)}, {"Counter", has[channel.Counter](ch)},
-		{"Importer", has[channel.Importer](ch)}, {"Describer", has[channel.Describer](ch)}, {"Prober", has[channel.Prober](ch)},
-		{"Closer", has[channel.Closer](ch)},
+		{"Importer", has[channel.Importer](ch)}, {"Describer", has[channel.Describer](ch)}, {"Announcer", has[channel.Announcer](ch)},
+		{"Prober", has[channel.Prober](ch)}, {"Closer", has[channel.Closer](ch)},
 	} {
 		if x.has {
 			out = append(out, x.name)

@@ -34,6 +34,9 @@ func vouching() channel.Plugin {
 	}, func() silent { return silent{} }, func(context.Context, silent, channel.Env) (channel.Channel, error) { return site{}, nil })
 }
 
+// Announce tells its client id.
+func (site) Announce() channel.Announcement { return channel.Announcement{ClientID: "site.apps"} }
+
 func (site) Begin(_ context.Context, c channel.Challenge) (channel.Opening, error) {
 	return channel.Opening{Prompt: channel.Redirect("https://site.example/?state=" + c.Handle + "&to=" + url.QueryEscape(c.Callback)), State: []byte("s")}, nil
 }

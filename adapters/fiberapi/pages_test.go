@@ -88,6 +88,12 @@ func TestKeysMayBeCachedAndTheRestMayNot(t *testing.T) {
 	if found := r.want(r.do("GET", "/v1/discovery", ""), 200); found.header.Get("Cache-Control") != "no-store" || found.at("code", "length") != 6.0 {
 		t.Errorf("discovery: %v %s", found.header, found.raw)
 	}
+	for _, one := range r.do("GET", "/v1/discovery", "").at("channels").([]any) {
+		known := one.(map[string]any)
+		if want := map[any]any{"site": "site.apps"}[known["id"]]; known["client_id"] != want {
+			t.Errorf("%v is known as %v, want %v", known["id"], known["client_id"], want)
+		}
+	}
 	if head := r.do("HEAD", "/openapi.json", ""); head.status != 200 || len(head.raw) != 0 {
 		t.Errorf("HEAD gives %d and %d bytes", head.status, len(head.raw))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/fault"
@@ -39,6 +40,7 @@ type channelBody struct {
 	Identify  bool   `json:"identify" doc:"Whether it tells by itself who somebody is."`
 	Resistant bool   `json:"phishing_resistant"`
 	Backup    bool   `json:"backup" doc:"Stands in for a lost device; nobody enrols it."`
+	ClientID  string `json:"client_id,omitempty" doc:"By what the identity provider knows this service, for its own buttons and SDKs; absent if there is none."`
 }
 
 // signUpBody says who may become a user.
@@ -158,12 +160,20 @@ func (a *API) discover(c *call, _ nothing) (discoveryBody, error) {
 		Locales: localesBody{Default: a.Locales.Match(a.Tenants.Locale(c.tenant)), Offered: a.Locales.Locales()},
 	}
 	for _, in := range a.Channels.All() {
-		out.Channels = append(out.Channels, channelBody{
-			ID: in.ID, Type: in.Type, Title: in.Title, Address: string(in.Address), Sends: in.Sender != nil,
-			Identify: in.Identify, Resistant: in.Phishing, Backup: in.Backup,
-		})
+		out.Channels = append(out.Channels, channelOf(in))
 	}
 	return out, nil
+}
+
+func channelOf(in channels.Instance) channelBody {
+	out := channelBody{
+		ID: in.ID, Type: in.Type, Title: in.Title, Address: string(in.Address), Sends: in.Sender != nil,
+		Identify: in.Identify, Resistant: in.Phishing, Backup: in.Backup,
+	}
+	if known, ok := channel.As[channel.Announcer](in.Channel); ok {
+		out.ClientID = known.Announce().ClientID
+	}
+	return out
 }
 
 func words(kinds []contact.Kind) []string {

@@ -68,6 +68,11 @@ type face struct {
 	caller federation.Caller
 }
 
+// Announce tells our app's id, which Facebook's SDKs are set up with.
+func (f face) Announce() channel.Announcement {
+	return channel.Announcement{ClientID: f.cfg.ClientID}
+}
+
 // Begin sends the browser to Facebook, which has no PKCE in this flow: the code is
 // bound to us by our secret, and to the browser by the state.
 func (f face) Begin(ctx context.Context, c channel.Challenge) (channel.Opening, error) {

@@ -172,6 +172,11 @@ func (c *Channel) Receive(_ context.Context, in channel.Inbound) (string, channe
 	return Receive(in)
 }
 
+// Announce tells our client id, which apps need to get ID tokens for us.
+func (c *Channel) Announce() channel.Announcement {
+	return channel.Announcement{ClientID: c.opts.Client}
+}
+
 // Probe asks the provider for its discovery document and its keys.
 func (c *Channel) Probe(ctx context.Context) error {
 	_, err := c.provider.key(ctx, "", "")

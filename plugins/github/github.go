@@ -69,6 +69,11 @@ type hub struct {
 	caller federation.Caller
 }
 
+// Announce tells our client id.
+func (h hub) Announce() channel.Announcement {
+	return channel.Announcement{ClientID: h.cfg.ClientID}
+}
+
 // Begin sends the browser to GitHub.
 func (h hub) Begin(ctx context.Context, c channel.Challenge) (channel.Opening, error) {
 	if err := ctx.Err(); err != nil {

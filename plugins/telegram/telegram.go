@@ -56,10 +56,21 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// botID is the part of the token that anybody may know.
+func (c Config) botID() string {
+	id, _, _ := strings.Cut(c.BotToken.Reveal(), ":")
+	return id
+}
+
 type widget struct {
 	cfg  Config
 	keys keys
 	now  func() time.Time
+}
+
+// Announce tells the bot's id, which the widget is set up with.
+func (w widget) Announce() channel.Announcement {
+	return channel.Announcement{ClientID: w.cfg.botID()}
 }
 
 // Begin asks the browser to show the widget.
@@ -67,8 +78,7 @@ func (w widget) Begin(ctx context.Context, _ channel.Challenge) (channel.Opening
 	if err := ctx.Err(); err != nil {
 		return channel.Opening{}, err
 	}
-	id, _, _ := strings.Cut(w.cfg.BotToken.Reveal(), ":") // anybody may know this part
-	options, err := json.Marshal(map[string]string{"bot_id": id, "bot_name": w.cfg.BotName})
+	options, err := json.Marshal(map[string]string{"bot_id": w.cfg.botID(), "bot_name": w.cfg.BotName})
 	return channel.Opening{Prompt: channel.CallBrowser("telegram_login", options)}, err
 }
 

@@ -29,6 +29,19 @@ type Describer interface {
 	Describe() Descriptor
 }
 
+// Announcer is implemented by channels that user interfaces must know more of than
+// a descriptor says: by what name we are known at an identity provider.
+type Announcer interface {
+	// Announce is what anybody may know. It is no secret, costs nothing, and does
+	// not change while the channel is open.
+	Announce() Announcement
+}
+
+// Announcement is what everybody is told about a channel, signed in or not.
+type Announcement struct {
+	ClientID string // what the provider's own buttons and SDKs are set up with; empty if there is no such thing
+}
+
 // Callback is implemented by channels whose response is brought by somebody
 // else: an identity provider's redirect, a bot update, a phone that approves.
 type Callback interface {

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -41,6 +42,37 @@ func TestATokenOfGoogleSignsInOnce(t *testing.T) { // S-095, S-101, A-068
 			c.Post("/v1/sign-in/google", body).WantCode(http.StatusUnprocessableEntity, "invalid_assertion")
 		}
 		c.Post("/v1/sign-in/google", map[string]string{"id_token": g.Sign(g.Claims(map[string]any{"exp": 1}))}).WantCode(http.StatusUnprocessableEntity, "assertion_expired")
+	})
+}
+
+func TestEverybodyIsToldTheClientIDAndNoSecret(t *testing.T) { // C-115
+	const config = `channels:
+  google: { use: google, google: { client_id: 123.apps, client_secret: hush } }
+  elsewhere: { use: github, github: { client_id: Iv1.abc, client_secret: hush } }
+  widget: { use: telegram, telegram: { bot_token: "777:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", bot_name: example_bot } }`
+	served(t, harness.Options{Policy: quick, Config: config}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		told := c.Get("/v1/discovery").Want(http.StatusOK)
+		var body struct {
+			Channels []struct {
+				ID       string `json:"id"`
+				ClientID string `json:"client_id"`
+			} `json:"channels"`
+		}
+		told.JSON(&body)
+		got := map[string]string{}
+		for _, one := range body.Channels {
+			if one.ClientID != "" {
+				got[one.ID] = one.ClientID
+			}
+		}
+		if want := map[string]string{"google": "123.apps", "elsewhere": "Iv1.abc", "widget": "777"}; !maps.Equal(got, want) {
+			t.Errorf("client ids are %v, want %v", got, want)
+		}
+		for _, secret := range []string{"hush", "777:", "aaaaaaaa"} {
+			if strings.Contains(string(told.Body), secret) {
+				t.Errorf("discovery says %q", secret)
+			}
+		}
 	})
 }
 

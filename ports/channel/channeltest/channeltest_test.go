@@ -60,6 +60,8 @@ func seeded() map[bug]struct {
 		"hash of code in state":            {pagerSuite, "codes stay secret"},
 		"code in prompt":                   {pagerSuite, "codes stay secret"},
 		"setup secret logged":              {tokenSuite, "codes stay secret"},
+		"token announced":                  {pagerSuite, "codes stay secret"},
+		"something else announced":         {pagerSuite, "codes stay secret"},
 		"chance not injected":              {tokenSuite, "chance is injected"},
 		"prompt of fixed length":           {pagerSuite, "prompt follows the policy"},
 		"prompt tells strangers apart":     {pagerSuite, "prompt follows the policy"},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,6 +67,17 @@ type beeper struct {
 	cfg  pagerConfig
 	env  channel.Env
 	stop chan struct{}
+	told atomic.Int64 // announcements
+}
+
+func (p *beeper) Announce() channel.Announcement {
+	switch p.bug {
+	case "token announced":
+		return channel.Announcement{ClientID: "pager " + p.cfg.Token.Reveal()}
+	case "something else announced":
+		return channel.Announcement{ClientID: fmt.Sprint(p.told.Add(1))}
+	}
+	return channel.Announcement{ClientID: "pager"}
 }
 
 func (p *beeper) Begin(ctx context.Context, c channel.Challenge) (channel.Opening, error) {

@@ -30,6 +30,13 @@ func (s Suite) secrecy(t T) {
 	} {
 		r.hides(t, what, text, derived(resp.Code)...)
 	}
+	if a, ok := channel.As[channel.Announcer](r.ch); ok {
+		first, second := a.Announce(), a.Announce()
+		r.hides(t, "announcement", first.ClientID, r.private(enrolment, sc)...)
+		if first != second {
+			t.Errorf("it announces something else each time")
+		}
+	}
 	r.hides(t, "log", r.log.String(), r.private(enrolment, sc)...)
 	r.hides(t, "log", r.log.String(), proof.Code, string(o.State), string(opening.State), string(v.Credential))
 }
