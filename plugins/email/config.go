@@ -21,6 +21,7 @@ type Config struct {
 	TLS         string         `json:"tls" doc:"How the connection is protected: starttls and tls insist, opportunistic takes what it gets, none is for loopback only." enum:"starttls,tls,opportunistic,none"`
 	CAFile      string         `json:"ca_file" doc:"PEM file with the authorities to trust in place of the system's."`
 	Helo        string         `json:"helo" doc:"Name we greet with; the sender's domain if empty."`
+	DKIM        []DKIM         `json:"dkim" doc:"Keys that messages are signed with (RFC 6376), one signature each: an RSA key, and for receivers that know it an Ed25519 key too. Leave it out if your server signs."`
 	Timeout     time.Duration  `json:"timeout" doc:"How long one message may take, connecting included." min:"1s" max:"2m"`
 	Connections int            `json:"connections" doc:"How many connections may be open at once." min:"1" max:"64"`
 	Idle        time.Duration  `json:"idle" doc:"How long an unused connection is kept." min:"0s" max:"5m"`
@@ -32,7 +33,7 @@ func defaults() Config {
 
 // Validate implements channel.Config.
 func (c Config) Validate() error {
-	return errors.Join(c.validateAddr(), c.validateFrom(), c.validateLogin(), c.validateHelo())
+	return errors.Join(c.validateAddr(), c.validateFrom(), c.validateLogin(), c.validateHelo(), c.validateDKIM())
 }
 
 func (c Config) validateAddr() error {
@@ -75,6 +76,11 @@ func (c Config) validateHelo() error {
 		return errors.New("helo: not a host name")
 	}
 	return nil
+}
+
+func (c Config) validateDKIM() error {
+	_, err := c.seals()
+	return err
 }
 
 func loopback(host string) bool {

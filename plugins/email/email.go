@@ -35,8 +35,12 @@ func open(_ context.Context, cfg Config, env channel.Env) (channel.Sender, error
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w", err)
 	}
+	signatures, err := cfg.seals()
+	if err != nil {
+		return nil, err
+	}
 	d := dialer{cfg: cfg, host: host, domain: domain(from.Address), tls: &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}}
-	return &sender{from: *from, env: env, pool: newPool(d)}, nil
+	return &sender{from: *from, env: env, pool: newPool(d), seals: signatures}, nil
 }
 
 // authorities reads who is trusted; nil is the system's choice.
@@ -56,16 +60,17 @@ func authorities(file string) (*x509.CertPool, error) {
 }
 
 type sender struct {
-	from mail.Address
-	env  channel.Env
-	pool *pool
+	from  mail.Address
+	env   channel.Env
+	pool  *pool
+	seals seals
 }
 
 // Send hands the message to the server. A connection that was kept warm may
 // have gone cold meanwhile: then, as long as the server cannot have taken the
 // message, it is tried once more on a new one.
 func (s *sender) Send(ctx context.Context, m channel.Message) (channel.Receipt, error) {
-	msg, id, err := s.compose(m)
+	msg, err := s.compose(m)
 	if err != nil {
 		return channel.Receipt{}, err
 	}
@@ -81,14 +86,14 @@ func (s *sender) Send(ctx context.Context, m channel.Message) (channel.Receipt, 
 	if warm {
 		err = l.send(ctx, msg)
 		if !stale(err) || ctx.Err() != nil {
-			return channel.Receipt{ID: id}, s.pool.finish(ctx, l, err)
+			return channel.Receipt{ID: msg.id}, s.pool.finish(ctx, l, err)
 		}
 		l.drop()
 	}
 	if l, err = s.pool.dialer.dial(ctx); err != nil {
 		return channel.Receipt{}, explain(ctx, err)
 	}
-	return channel.Receipt{ID: id}, s.pool.finish(ctx, l, l.send(ctx, msg))
+	return channel.Receipt{ID: msg.id}, s.pool.finish(ctx, l, l.send(ctx, msg))
 }
 
 // Probe connects and signs in, and sends nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/textproto"
+	"regexp"
 	"strings"
 
 	gomail "github.com/wneessen/go-mail"
@@ -19,6 +20,30 @@ type reply struct {
 	enhanced string // RFC 3463: "5.1.1", or nothing
 	sender   bool   // it was about us, not about the recipient
 }
+
+// step is how far the conversation about a message had come.
+type step int
+
+const (
+	atStart step = iota
+	atSender
+	atRecipient
+	atData
+	atContent // from here on the server may have taken the message
+)
+
+// failure is a message that the server did not take.
+type failure struct {
+	at    step
+	clean bool // the connection is as good as new
+	err   error
+}
+
+// Error is for explain, which tells the core no more than it may know.
+func (f *failure) Error() string { return "SMTP: " + f.err.Error() }
+
+// Unwrap is what went wrong beneath.
+func (f *failure) Unwrap() error { return f.err }
 
 // explain puts a failure into the core's words.
 func explain(ctx context.Context, err error) error {
@@ -42,20 +67,23 @@ func explain(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: SMTP reply %d %s", kind, r.code, r.enhanced)
 }
 
-// read finds the server's reply in a library's error.
+// read finds the server's reply in an error.
 func read(err error) reply {
-	if failed, ok := errors.AsType[*gomail.SendError](err); ok {
-		return reply{failed.ErrorCode(), failed.EnhancedStatusCode(), failed.Reason == gomail.ErrSMTPMailFrom}
+	said, ok := errors.AsType[*textproto.Error](err)
+	if !ok {
+		return reply{}
 	}
-	if said, ok := errors.AsType[*textproto.Error](err); ok {
-		first, _, _ := strings.Cut(said.Msg, " ")
-		if strings.Count(first, ".") != 2 {
-			first = ""
-		}
-		return reply{said.Code, first, true}
+	failed, ok := errors.AsType[*failure](err)
+	first, _, _ := strings.Cut(said.Msg, " ")
+	if !enhanced.MatchString(first) {
+		first = ""
 	}
-	return reply{}
+	return reply{said.Code, first, !ok || failed.at <= atSender}
 }
+
+// enhanced is a status code of RFC 3463. Other things that servers begin with
+// have dots as well, such as addresses.
+var enhanced = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}$`)
 
 // kind sorts replies. nil means that we are too fast.
 func (r reply) kind() error {
@@ -92,14 +120,10 @@ func refusedBeforeTalking(err error) bool {
 // stale reports whether a kept connection had gone cold before the server can
 // have taken the message.
 func stale(err error) bool {
-	failed, ok := errors.AsType[*gomail.SendError](err)
-	if !ok || failed.ErrorCode() != 0 && failed.ErrorCode() != 421 {
+	failed, ok := errors.AsType[*failure](err)
+	if !ok || failed.at >= atContent {
 		return false
 	}
-	switch failed.Reason {
-	case gomail.ErrConnCheck, gomail.ErrSMTPMailFrom, gomail.ErrSMTPRcptTo, gomail.ErrSMTPData:
-		return true
-	default:
-		return false
-	}
+	code := read(err).code
+	return code == 0 || code == 421
 }

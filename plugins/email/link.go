@@ -23,8 +23,8 @@ type dialer struct {
 
 // link is one connection, signed in. One message at a time.
 type link struct {
-	client  *gomail.Client
 	session *smtp.Client
+	timeout time.Duration // of one message
 	wire    *wire
 	expiry  *time.Timer // set while it is idle
 }
@@ -71,7 +71,7 @@ func (d dialer) dial(ctx context.Context) (*link, error) {
 		w.cut()
 		return nil, err
 	}
-	return &link{client: client, session: session, wire: w}, nil
+	return &link{session: session, timeout: d.cfg.Timeout, wire: w}, nil
 }
 
 func (d dialer) options(w *wire) []gomail.Option {
@@ -119,19 +119,44 @@ func (d dialer) connector(w *wire) gomail.DialContextFunc {
 	}
 }
 
-// send hands one message over, or gives up when ctx ends. A message that was
-// taken is sent, even if the connection breaks right afterwards.
-func (l *link) send(ctx context.Context, msg *gomail.Msg) error {
+// send hands one message over, or gives up when ctx ends. Its errors are
+// failures. After a refusal the connection is cleared for the next message.
+func (l *link) send(ctx context.Context, m letter) error {
 	stop := context.AfterFunc(ctx, l.wire.cut)
 	defer stop()
-	err := l.client.SendWithSMTPClient(l.session, msg)
-	if msg.IsDelivered() {
+	failed := l.talk(m)
+	if failed == nil {
 		return nil
 	}
-	if err == nil {
-		return errors.New("the library neither sent nor failed")
+	if failed.at < atData && read(failed).code >= 500 {
+		failed.clean = l.session.Reset() == nil
 	}
-	return err
+	return failed
+}
+
+// talk is the conversation about one message (RFC 5321 section 3.3). Nil means
+// that the server has taken it.
+func (l *link) talk(m letter) *failure {
+	if err := l.session.UpdateDeadline(l.timeout); err != nil {
+		return &failure{at: atStart, err: err}
+	}
+	if err := l.session.Mail("<" + m.from + ">"); err != nil {
+		return &failure{at: atSender, err: err}
+	}
+	if err := l.session.Rcpt("<" + m.to + ">"); err != nil {
+		return &failure{at: atRecipient, err: err}
+	}
+	w, err := l.session.Data()
+	if err != nil {
+		return &failure{at: atData, err: err}
+	}
+	if _, err := w.Write(m.raw); err != nil {
+		return &failure{at: atContent, err: err}
+	}
+	if err := w.Close(); err != nil {
+		return &failure{at: atContent, err: err}
+	}
+	return nil
 }
 
 // reusable reports whether the next message may go the same way after err.
@@ -139,8 +164,8 @@ func (l *link) reusable(err error) bool {
 	if err == nil {
 		return l.session.HasConnection()
 	}
-	failed, ok := errors.AsType[*gomail.SendError](err)
-	return ok && (failed.Reason == gomail.ErrSMTPRcptTo || failed.Reason == gomail.ErrSMTPMailFrom) && failed.ErrorCode() >= 500
+	failed, ok := errors.AsType[*failure](err)
+	return ok && failed.clean
 }
 
 // quit hangs up politely, but does not wait for long.

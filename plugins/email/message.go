@@ -13,20 +13,27 @@ import (
 	"github.com/countersign/countersign/ports/channel"
 )
 
-// compose writes the message for the wire and names it. Whatever could end a
-// header line is refused here, before anything is written.
-func (s *sender) compose(m channel.Message) (*gomail.Msg, string, error) {
+// letter is a message as it goes over the wire.
+type letter struct {
+	id       string // without its brackets
+	from, to string // of the envelope
+	raw      []byte
+}
+
+// compose writes and signs the message. Whatever could end a header line is
+// refused here, before anything is written.
+func (s *sender) compose(m channel.Message) (letter, error) {
 	to, err := mail.ParseAddress(m.To)
 	if err != nil || to.Address != m.To || control(m.To) {
-		return nil, "", fmt.Errorf("%w: not an e-mail address", channel.ErrUndeliverable)
+		return letter{}, fmt.Errorf("%w: not an e-mail address", channel.ErrUndeliverable)
 	}
 	if control(m.Subject) {
-		return nil, "", fmt.Errorf("%w: control characters in the subject", channel.ErrRefused)
+		return letter{}, fmt.Errorf("%w: control characters in the subject", channel.ErrRefused)
 	}
 	id := messageID(m.Key, domain(s.from.Address))
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := errors.Join(msg.From(s.from.String()), msg.To("<"+m.To+">")); err != nil {
-		return nil, "", fmt.Errorf("%w: not an e-mail address", channel.ErrUndeliverable)
+		return letter{}, fmt.Errorf("%w: not an e-mail address", channel.ErrUndeliverable)
 	}
 	msg.Subject(m.Subject)
 	msg.SetMessageIDWithValue(id)
@@ -39,7 +46,8 @@ func (s *sender) compose(m channel.Message) (*gomail.Msg, string, error) {
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	}
-	return msg, id, nil
+	raw, err := s.seals.apply(msg)
+	return letter{id: id, from: s.from.Address, to: m.To, raw: raw}, err
 }
 
 // messageID is the same whenever the same message is tried again, so that
