@@ -42,10 +42,13 @@ func (a *API) challengeOperations() []operation {
 		}, a.get),
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/challenges/{id}/resend", id: "resendChallenge", tag: challengeTag, caller: public, status: fiber.StatusAccepted,
-			summary: "Send the same code again", about: "The attempts are not refilled.",
+			summary: "Send the same code again",
+			about: "The attempts are not refilled. Some providers that make and check codes themselves make another one for each message " +
+				"(2factor.in with `codes: theirs`): then the code in the newest message counts, and the one before is dead. " +
+				"After `delivery_unavailable` the challenge is as it was before, and so is its code.",
 			faults: []*fault.Error{
 				challenge.ErrNotFound, challenge.ErrExhausted, challenge.ErrExpired, challenges.ErrRequest, channels.ErrNotConfigured,
-				limit.ErrExceeded, limit.ErrCooldown,
+				challenges.ErrUnavailable, limit.ErrExceeded, limit.ErrCooldown,
 			},
 		}, a.resend),
 		handle(operation{

@@ -170,18 +170,17 @@ func (s *Service) ask(ctx context.Context, via channels.Instance, paid store.Cha
 	ctx, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
 	if via.Costs && c.Decoy {
-		s.pace.pretend(ctx, via.ID, judged)
-		return channel.Reject(channel.Mismatch), nil
+		return channel.Reject(channel.Mismatch), s.pace.pretend(ctx, via.ID, judged)
 	}
 	start := s.Clock.Now()
 	v, err := via.Channel.Verify(ctx, q, state, r)
 	if err != nil {
-		return channel.Verdict{}, s.trouble(via.ID, err)
+		err = s.trouble(via.ID, err)
 	}
 	if via.Costs {
-		s.pace.learn(via.ID, judged, s.Clock.Now().Sub(start))
+		s.pace.learn(via.ID, judged, fate{s.Clock.Now().Sub(start), err})
 	}
-	return v, nil
+	return v, err
 }
 
 // refund gives everything back that was paid for an answer that nobody could

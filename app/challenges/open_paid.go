@@ -3,8 +3,6 @@ package challenges
 import (
 	"context"
 	"errors"
-	"sync"
-	"time"
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
@@ -42,7 +40,7 @@ func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challeng
 	s.Meter.Count(meter.ChallengesStarted, meter.L("purpose", string(c.Purpose)), meter.L("channel", c.Channel))
 	show, err := s.reach(ctx, &c, a)
 	if err != nil {
-		return opened{}, err
+		return opened{}, errors.Join(err, s.lost(context.WithoutCancel(ctx), c))
 	}
 	v := s.view(c)
 	v.Prompt.Show = show
@@ -50,39 +48,38 @@ func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challeng
 }
 
 // reach asks the channel to reach the person, keeps what it wants to remember, and
-// gives what is shown once. If it cannot, the challenge ends and the pause before
-// the next is given back. A challenge whose first message must not go out is a
+// gives what is shown once. A challenge whose first message must not go out is a
 // decoy from then on: the channel knows nothing of it.
 func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (show []string, err error) {
 	if c.Decoy {
 		return nil, s.pretend(ctx, c)
 	}
-	kept := *c
-	start := s.Clock.Now()
 	pays, err := s.ranges.Pay(ctx, *c)
-	if err != nil {
-		return nil, errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
-	}
-	if !pays {
+	switch {
+	case err != nil:
+		return nil, err
+	case !pays:
 		c.Decoy = c.Sends == 1
 		return nil, s.pretend(ctx, c)
 	}
+	kept, start := *c, s.Clock.Now()
 	o, err := s.begin(ctx, c, a)
+	s.pace.learn(c.Channel, began, fate{s.Clock.Now().Sub(start), err})
 	if err != nil {
 		s.ranges.GiveBack(ctx, kept)
-		kept.Delivery = challenge.Failed
-		return nil, errors.Join(err, s.lost(context.WithoutCancel(ctx), kept))
+		return nil, err
 	}
-	s.pace.learn(c.Channel, began, s.Clock.Now().Sub(start))
 	c.Format, c.Prompt = kept.Format, kept.Prompt // as the preview promised
 	c.Delivery, c.Sends, c.MaxSends, c.ResendAt = challenge.Sent, kept.Sends, kept.MaxSends, kept.ResendAt
 	return o.Prompt.Show, s.update(ctx, *c)
 }
 
-// pretend takes as long as the channel did last.
+// pretend takes as long as the channel did last, and ends as that did.
 func (s *Service) pretend(ctx context.Context, c *challenge.Challenge) error {
+	if err := s.pace.pretend(ctx, c.Channel, began); err != nil {
+		return err
+	}
 	c.Round, c.Delivery = c.Round+1, challenge.Sent
-	s.pace.pretend(ctx, c.Channel, began)
 	return s.update(ctx, *c)
 }
 
@@ -113,7 +110,8 @@ func (s *Service) update(ctx context.Context, c challenge.Challenge) error {
 	})
 }
 
-// lost ends a challenge that reached nobody.
+// lost ends a challenge that reached nobody, and gives the pause before the next
+// one back.
 func (s *Service) lost(ctx context.Context, c challenge.Challenge) error {
 	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		now, err := tx.Challenges().Get(ctx, c.Tenant, c.Handle)
@@ -131,40 +129,18 @@ func (s *Service) lost(ctx context.Context, c challenge.Challenge) error {
 	})
 }
 
-// Steps of a channel whose time is remembered.
-const (
-	began  = "begin"
-	judged = "verify"
-)
-
-// pace remembers how long a channel's provider took last, so that people who are
-// not there take as long. It is safe for concurrent use; the zero pace has seen
-// nothing.
-type pace struct {
-	mu   sync.Mutex // guards last
-	last map[string]time.Duration
-}
-
-func (p *pace) learn(channel, step string, took time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.last == nil {
-		p.last = map[string]time.Duration{}
-	}
-	p.last[channel+" "+step] = took
-}
-
-func (p *pace) pretend(ctx context.Context, channel, step string) {
-	p.mu.Lock()
-	took := p.last[channel+" "+step]
-	p.mu.Unlock()
-	if took <= 0 {
-		return
-	}
-	t := time.NewTimer(took)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
+// unsent takes back another message that reached nobody, and gives its pause
+// back. The message before may have arrived: its code works as it did.
+func (s *Service) unsent(ctx context.Context, before challenge.Challenge) error {
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		now, err := tx.Challenges().Get(ctx, before.Tenant, before.Handle)
+		if err != nil {
+			return err
+		}
+		now.Unsend(before)
+		if err := tx.Challenges().Save(ctx, now); err != nil {
+			return err
+		}
+		return tx.Challenges().Refund(ctx, "", []string{CooldownKey(before)}, s.Clock.Now())
+	})
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // Resend sends the same code again, through the same channel or another one
-// that reaches the same address. The attempts are not refilled.
+// that reaches the same address; a provider that makes codes may send a new one.
+// The attempts are not refilled.
 func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (View, error) {
 	p := s.Tenants.Policy(tenant)
 	now := s.Clock.Now()
@@ -27,13 +28,16 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 	if err != nil {
 		return View{}, err
 	}
-	var c challenge.Challenge
+	var before, c challenge.Challenge
 	err = s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		if c, err = tx.Challenges().Get(ctx, tenant, handle); err != nil {
 			return err
 		}
 		if err := awaited(ctx, tx, c); err != nil {
 			return err
+		}
+		if before = c; via.ID != c.Channel {
+			c.Round = 0 // the other channel was not asked yet
 		}
 		if err := c.Resend(now, p.Challenge.ResendAfter); err != nil {
 			return err
@@ -57,7 +61,11 @@ func (s *Service) Resend(ctx context.Context, tenant, handle, instance string) (
 		return View{}, err
 	}
 	if via.Costs {
-		return s.reachAgain(ctx, via, c)
+		v, err := s.reachAgain(ctx, via, c)
+		if err != nil {
+			err = errors.Join(err, s.unsent(context.WithoutCancel(ctx), before))
+		}
+		return v, err
 	}
 	s.Courier.Wake()
 	return s.view(c), nil

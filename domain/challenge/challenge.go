@@ -222,3 +222,12 @@ func (c *Challenge) Resend(now time.Time, after time.Duration) error {
 	c.Delivery, c.ResendAt = Queued, now.Add(after)
 	return nil
 }
+
+// Unsend takes back a message that reached nobody. Before is the challenge as it
+// was when that was asked for. What was asked for since stays.
+func (c *Challenge) Unsend(before Challenge) {
+	c.Sends--
+	if c.Sends == before.Sends {
+		c.Channel, c.Round, c.Delivery, c.ResendAt = before.Channel, before.Round, before.Delivery, before.ResendAt
+	}
+}

@@ -105,6 +105,30 @@ func TestResendNeitherRefillsAttemptsNorExceedsSends(t *testing.T) {
 	}
 }
 
+func TestAMessageThatReachedNobodyIsTakenBack(t *testing.T) {
+	first := pending(5)
+	first.Channel, first.Delivery, first.Attempts, first.ResendAt = "sms", Sent, 2, noon
+	again := func(c Challenge) Challenge {
+		if err := c.Resend(noon, 30*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		c.Channel = "voice"
+		return c
+	}
+	c := again(first)
+	c.Attempts = 3 // meanwhile
+	c.Unsend(first)
+	if c.Channel != "sms" || c.Delivery != Sent || !c.ResendAt.Equal(noon) || c.Sends != 1 || c.Round != 1 || c.Attempts != 3 {
+		t.Errorf("%+v, want it as before the message, and 3 attempts", c)
+	}
+	second := again(first)
+	c = again(second)
+	c.Unsend(first) // the second, after the third
+	if c.Channel != "voice" || c.Delivery != Queued || c.ResendAt.Equal(noon) || c.Sends != 2 || c.Round != 3 {
+		t.Errorf("%+v, want what was asked for since to stay", c)
+	}
+}
+
 // TestNothingEverBreaksAChallenge calls methods in any order and checks what
 // must hold after each.
 func TestNothingEverBreaksAChallenge(t *testing.T) {

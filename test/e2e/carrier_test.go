@@ -118,3 +118,47 @@ func TestS118AnotherWayHasToFitTheCode(t *testing.T) {
 		c.Verify(id, v.Read(anns)).Tokens()
 	})
 }
+
+// S-118, A-026: a provider keeps one code for a phone. Whoever comes to it from
+// another channel gets a code of their own, and not that of a challenge before.
+func TestS118AnotherWayAsksForACodeOfItsOwn(t *testing.T) {
+	carriers(t, func(t *testing.T, c *harness.Client, _ *carried, v *providers.Verify) {
+		c.Post("/v1/challenges", form{"to": anns, "channel": "verify"}).Want(http.StatusAccepted)
+		theirs := v.Read(anns)
+		id := beginChecked(c).Text("id")
+		c.Post("/v1/challenges/"+id+"/resend", form{"channel": "verify"}).Want(http.StatusAccepted)
+		if theirs == v.Read(anns) {
+			t.Error("one code answers two challenges")
+		}
+		c.Verify(id, theirs).WantCode(http.StatusUnprocessableEntity, "invalid_code")
+		c.Verify(id, v.Read(anns)).Tokens()
+	})
+}
+
+// S-118, decision 0032: sending again sends the same code, but by 2factor.in, which
+// makes another one; then the newest counts.
+func TestS118TheNewestCodeCounts(t *testing.T) {
+	t.Parallel()
+	harness.Stores(t, func(t *testing.T, store harness.Store) {
+		t.Parallel()
+		for _, m := range modes(t) {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				s := harness.Start(t, harness.Options{Store: alike(t, store), Mode: harness.Production, Policy: quick, Config: "channels: { sms: { " + m.config + " } }"})
+				c := s.Client(t)
+				id := beginChecked(c).Text("id")
+				first := m.await(t, anns, "")
+				c.Post("/v1/challenges/"+id+"/resend", nil).Want(http.StatusAccepted)
+				waitFor(t, patient, "the second message", func() bool { return m.sent() == 2 })
+				newest := m.read(anns)
+				if another := newest != first; another != (m.name == "2factor, theirs") {
+					t.Errorf("the second message has another code: %t", another)
+				}
+				if newest != first {
+					c.Verify(id, first).WantCode(http.StatusUnprocessableEntity, "invalid_code")
+				}
+				c.Verify(id, newest).Tokens()
+			})
+		}
+	})
+}

@@ -31,6 +31,9 @@ type texts struct {
 	forms  []url.Values
 	odd    []string // requests of another form
 	script []string // answers to the next requests, "status body"; "0" hangs up
+	down   bool     // no request is answered but with 503
+
+	silence providers.Silence
 }
 
 func (x *texts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,6 +49,11 @@ func (x *texts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil || r.URL.Path != "/2010-04-01/Accounts/"+accountSID+"/Messages.json" || r.URL.RawQuery != "" || user != accountSID || password != "hush" {
 		x.odd = append(x.odd, r.Method+" "+r.URL.Path)
 		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	if x.down {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, overloaded)
 		return
 	}
 	x.forms = append(x.forms, r.PostForm)
@@ -76,6 +84,15 @@ func (x *texts) says(answers ...string) {
 	x.script = answers
 }
 
+// overloaded is what Twilio says when it is in trouble.
+const overloaded = `{"code":20503,"status":503}`
+
+func (x *texts) fails(down bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.down = down
+}
+
 var six = regexp.MustCompile(`\b[0-9]{6}\b`)
 
 // mode is a way for codes to reach a phone, and who checks them.
@@ -84,14 +101,26 @@ type mode struct {
 	theirs       bool                   // the provider makes and checks codes
 	read         func(to string) string // the newest code that somebody was sent; "" if none was
 	sent         func() int
+	fails        func(down bool)    // the provider answers with failures, or does not any more
+	silence      *providers.Silence // the provider's
+}
+
+// says makes a script of what goes for down and up.
+func says(say func(status int, body string), body string) func(down bool) {
+	return func(down bool) {
+		if say(0, ""); down {
+			say(http.StatusServiceUnavailable, body)
+		}
+	}
 }
 
 // modes are the ways that a phone can be reached, each with a provider of its own.
 func modes(t *testing.T) []mode {
 	t.Helper()
 	x := &texts{}
-	site := httptest.NewServer(x)
+	site := httptest.NewServer(x.silence.Keeps(x))
 	t.Cleanup(site.Close)
+	t.Cleanup(x.silence.Break)
 	t.Cleanup(func() {
 		if len(x.odd) > 0 {
 			t.Errorf("Twilio was asked %q", x.odd)
@@ -100,7 +129,7 @@ func modes(t *testing.T) []mode {
 	v := (&providers.Verify{Account: accountSID, Token: "hush", Service: serviceSID}).Start()
 	t.Cleanup(v.Close)
 	out := []mode{{
-		name: "Messages", sent: func() int { return len(x.all()) },
+		name: "Messages", sent: func() int { return len(x.all()) }, fails: x.fails, silence: &x.silence,
 		config: fmt.Sprintf("use: twilio, twilio: { account: %s, token: hush, from: Example, api: %q }", accountSID, site.URL),
 		read: func(to string) string {
 			for _, form := range slices.Backward(x.all()) {
@@ -111,7 +140,7 @@ func modes(t *testing.T) []mode {
 			return ""
 		},
 	}, {
-		name: "Verify", theirs: true, read: v.Read, sent: v.Reached,
+		name: "Verify", theirs: true, read: v.Read, sent: v.Reached, fails: says(v.Say, overloaded), silence: &v.Silence,
 		config: fmt.Sprintf("use: twilio_verify, twilio_verify: { account: %s, token: hush, service: %s, api: %q }", accountSID, serviceSID, v.URL),
 	}}
 	for _, codes := range []string{"ours", "theirs"} {
@@ -119,6 +148,7 @@ func modes(t *testing.T) []mode {
 		t.Cleanup(f.Close)
 		out = append(out, mode{
 			name: "2factor, " + codes, theirs: codes == "theirs", read: f.Read, sent: f.Reached,
+			fails: says(f.Say, "<html>Service Unavailable</html>"), silence: &f.Silence,
 			config: fmt.Sprintf("use: twofactor, twofactor: { api_key: %s, codes: %s, api: %q }", carrierKey, codes, f.URL+"/API/V1"),
 		})
 	}

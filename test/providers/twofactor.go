@@ -19,6 +19,8 @@ type texted struct{ id, to, code string }
 type TwoFactor struct {
 	Key string // of the account
 
+	Silence Silence // while it lasts, nothing is answered
+
 	URL    string // where it is, since it was started
 	server *httptest.Server
 
@@ -34,13 +36,16 @@ type TwoFactor struct {
 // Start begins to serve. Close it.
 func (f *TwoFactor) Start() *TwoFactor {
 	f.balance = "4711"
-	f.server = httptest.NewServer(f)
+	f.server = httptest.NewServer(f.Silence.Keeps(f))
 	f.URL = f.server.URL
 	return f
 }
 
 // Close stops serving.
-func (f *TwoFactor) Close() { f.server.Close() }
+func (f *TwoFactor) Close() {
+	f.Silence.Break()
+	f.server.Close()
+}
 
 // Say gives every next request the same answer; status 0 its own again.
 func (f *TwoFactor) Say(status int, body string) {

@@ -24,6 +24,8 @@ type Verify struct {
 
 	Digits int // of a code; 6 if 0
 
+	Silence Silence // while it lasts, nothing is answered
+
 	URL    string // where it is, since it was started
 	server *httptest.Server
 
@@ -38,13 +40,16 @@ type Verify struct {
 
 // Start begins to serve. Close it.
 func (f *Verify) Start() *Verify {
-	f.server = httptest.NewServer(f)
+	f.server = httptest.NewServer(f.Silence.Keeps(f))
 	f.URL = f.server.URL
 	return f
 }
 
 // Close stops serving.
-func (f *Verify) Close() { f.server.Close() }
+func (f *Verify) Close() {
+	f.Silence.Break()
+	f.server.Close()
+}
 
 // Say gives every next request the same answer; status 0 its own again.
 func (f *Verify) Say(status int, body string) {
