@@ -1,6 +1,11 @@
 package app
 
-import "time"
+import (
+	"time"
+
+	"github.com/countersign/countersign/adapters/configfile"
+	"github.com/countersign/countersign/domain/user"
+)
 
 // Policy is what the default tenant decides, and what other tenants decide
 // unless they say otherwise.
@@ -22,6 +27,16 @@ type SignUp struct {
 	AutoCreate bool     `yaml:"auto_create" doc:"Whether answering a sign-in challenge to an unknown address makes an account."`
 	Invite     bool     `yaml:"invite" doc:"Whether users may invite others; operators always may."`
 	Required   []string `yaml:"required" enum:"username,email,phone" doc:"The kinds of identifiers that a new user must have: addresses proven, a user name chosen."`
+
+	KeepIdle time.Duration `yaml:"keep_idle" min:"0s" max:"87600h" doc:"How long an account made by a form is kept if no address of it is ever proven and nobody signs in; 0s: for ever."`
+}
+
+// Validate reports accounts that would go while their addresses still wait.
+func (s SignUp) Validate() error {
+	if s.KeepIdle > 0 && s.KeepIdle < user.ChangeLife {
+		return configfile.Problem{Path: "keep_idle", Text: "is shorter than the 24h for which an address may wait for its proof"}
+	}
+	return nil
 }
 
 // Identity says by what people are found.

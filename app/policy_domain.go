@@ -25,6 +25,7 @@ func defaultPolicy() Policy {
 	return Policy{
 		SignUp: SignUp{
 			Allowed: d.SignUp.Allowed, AutoCreate: d.SignUp.AutoCreate, Invite: d.SignUp.Invite, Required: kindNames(d.SignUp.Required),
+			KeepIdle: d.SignUp.KeepIdle,
 		},
 		Identity: Identity{
 			Fields: kindNames(d.Identity.Fields), Profile: d.Identity.Profile, Region: d.Identity.Region, Defer: d.Identity.Defer,
@@ -79,6 +80,7 @@ func (p Policy) domain() (policy.Policy, error) {
 	return policy.Policy{
 		SignUp: policy.SignUp{
 			Allowed: p.SignUp.Allowed, AutoCreate: p.SignUp.AutoCreate, Invite: p.SignUp.Invite, Required: kinds(p.SignUp.Required),
+			KeepIdle: p.SignUp.KeepIdle,
 		},
 		Identity: policy.Identity{
 			Fields: kinds(p.Identity.Fields), Profile: p.Identity.Profile, Region: p.Identity.Region, Defer: p.Identity.Defer,

@@ -50,7 +50,7 @@ func TestTheDefaultsAreThoseOfTheDomain(t *testing.T) {
 
 func TestEveryPartOfThePolicyReachesTheCore(t *testing.T) {
 	l, err := read(t, `policy:
-  sign_up:    { allowed: false, auto_create: false, invite: false, required: [phone] }
+  sign_up:    { allowed: false, auto_create: false, invite: false, required: [phone], keep_idle: 48h }
   identity:   { fields: [email, phone], profile: [last_name], default_region: DE, defer: true, auto_send: true, update_from_device: false }
   challenge:  { anonymous: false, link: false, public_verify: true, alphabet: crockford, length: 8 }
   two_factor: { mode: required, remember_device: 0s }
@@ -67,7 +67,7 @@ func TestEveryPartOfThePolicyReachesTheCore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (policy.SignUp{Required: []contact.Kind{contact.Phone}}); !reflect.DeepEqual(p.SignUp, want) {
+	if want := (policy.SignUp{Required: []contact.Kind{contact.Phone}, KeepIdle: 48 * time.Hour}); !reflect.DeepEqual(p.SignUp, want) {
 		t.Errorf("sign_up: %+v", p.SignUp)
 	}
 	identity := policy.Identity{
@@ -115,6 +115,10 @@ func TestDecisionsThatContradictEachOtherAreRefused(t *testing.T) {
 	reports(t, "policy: { identity: { fields: [email, email], profile: [first_name, first_name] } }",
 		`policy.identity.fields[1]: "email" is named twice`, `policy.identity.profile[1]: "first_name" is named twice`)
 	reports(t, "policy: { identity: { fields: [email], defer: true } }", "policy.identity.defer: leaves nothing by which somebody who signs up could sign in")
+	reports(t, "policy: { sign_up: { keep_idle: 1h } }", "policy.sign_up.keep_idle: is shorter than the 24h for which an address may wait")
+	if _, err := read(t, "policy: { sign_up: { keep_idle: 0s } }"); err != nil {
+		t.Errorf("keeping accounts for ever: %v", err)
+	}
 	reports(t, "policy: { rules: { honeypot_field: email } }", "policy.rules.honeypot_field: is a field that people fill in")
 	reports(t, "policy: { password: { min_length: 7, breached: always } }",
 		"policy.password.min_length: must be at least 8", `policy.password.breached: expected one of off, refuse_common, got "always"`)

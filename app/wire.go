@@ -209,5 +209,5 @@ func newRules(s *events.Publishing, t *tenants.Book, clock portsystem.Clock, ids
 }
 
 func newJanitor(p parts) *janitor.Janitor {
-	return janitor.New(janitor.Needs{Store: p.Store, Clock: p.Clock, Log: p.Log})
+	return janitor.New(janitor.Needs{Store: p.Store, Tenants: p.Tenants, Clock: p.Clock, IDs: p.IDs, Log: p.Log})
 }

@@ -59,7 +59,7 @@ func decodeEvidence(s string) []store.Evidence {
 var userColumns = columns{
 	{"id", text}, {"tenant", text}, {"status", text}, {"first_name", text}, {"last_name", text}, {"locale", text},
 	{"metadata", text}, {"two_factor", boolean}, {"created_at", bigint}, {"last_sign_in", bigint},
-	{"invited_by", text}, {"reset_at", bigint},
+	{"invited_by", text}, {"reset_at", bigint}, {"tentative", boolean},
 }
 
 type userRow struct {
@@ -77,6 +77,7 @@ type userRow struct {
 	LastSignIn int64
 	InvitedBy  string
 	ResetAt    int64
+	Tentative  bool
 }
 
 func fromUser(u user.User) *userRow {
@@ -84,7 +85,7 @@ func fromUser(u user.User) *userRow {
 		ID: u.ID, Tenant: u.Tenant, Status: string(u.Status), FirstName: u.FirstName, LastName: u.LastName,
 		Locale: u.Locale, Metadata: encodeMap(u.Metadata), TwoFactor: u.TwoFactor,
 		CreatedAt: micros(u.CreatedAt), LastSignIn: micros(u.LastSignIn),
-		InvitedBy: u.InvitedBy, ResetAt: micros(u.ResetAt),
+		InvitedBy: u.InvitedBy, ResetAt: micros(u.ResetAt), Tentative: u.Tentative,
 	}
 }
 
@@ -93,21 +94,21 @@ func (r *userRow) domain() user.User {
 		ID: r.ID, Tenant: r.Tenant, Status: user.Status(r.Status), FirstName: r.FirstName, LastName: r.LastName,
 		Locale: r.Locale, Metadata: decodeMap(r.Metadata), TwoFactor: r.TwoFactor,
 		CreatedAt: moment(r.CreatedAt), LastSignIn: moment(r.LastSignIn),
-		InvitedBy: r.InvitedBy, ResetAt: moment(r.ResetAt),
+		InvitedBy: r.InvitedBy, ResetAt: moment(r.ResetAt), Tentative: r.Tentative,
 	}
 }
 
 func (r *userRow) args() []any {
 	return []any{
 		r.ID, r.Tenant, r.Status, r.FirstName, r.LastName, r.Locale, r.Metadata, r.TwoFactor,
-		r.CreatedAt, r.LastSignIn, r.InvitedBy, r.ResetAt,
+		r.CreatedAt, r.LastSignIn, r.InvitedBy, r.ResetAt, r.Tentative,
 	}
 }
 
 func (r *userRow) dest() []any {
 	return []any{
 		&r.ID, &r.Tenant, &r.Status, &r.FirstName, &r.LastName, &r.Locale, &r.Metadata, &r.TwoFactor,
-		&r.CreatedAt, &r.LastSignIn, &r.InvitedBy, &r.ResetAt,
+		&r.CreatedAt, &r.LastSignIn, &r.InvitedBy, &r.ResetAt, &r.Tentative,
 	}
 }
 

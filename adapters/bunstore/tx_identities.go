@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/uptrace/bun"
@@ -56,32 +57,37 @@ func (t *tx) add(ctx context.Context, row any) error {
 
 // foundText finds people and their identifiers. What is looked for is compared
 // as it is, and not a pattern; all engines make small only what is ASCII.
-func foundText(pg, all bool) string {
-	has := func(column string) string { return "instr(lower(" + column + "), $4) > 0" }
-	if pg {
-		has = func(column string) string { return "strpos(lower(" + column + ` COLLATE "C"), $4) > 0` }
+func foundText(pg bool, q store.UserQuery) (string, []any) {
+	args := []any{q.Tenant, q.After, most(q.Limit)}
+	where, order := "", "u.id"
+	if !q.Tentative.IsZero() {
+		args = append(args, micros(q.Tentative))
+		where, order = " AND u.tentative AND u.created_at < $4", "u.created_at, u.id" // the order of users_tentative
 	}
-	where := ` AND (u.id = $5 OR ` + has("u.first_name") + " OR " + has("u.last_name") + `
-		OR EXISTS (SELECT 1 FROM identifiers x WHERE x.user_id = u.id AND x.tenant = u.tenant AND ` + has("x.value") + "))"
-	if all {
-		where = ""
+	if q.Text != "" {
+		where += holding(pg, len(args)+1)
+		args = append(args, lower(q.Text), q.Text)
 	}
 	return "SELECT " + userColumns.list("u.") + ", " + identifierColumns.optional("i.") + `
-		FROM (SELECT * FROM users u WHERE u.tenant = $1 AND u.id > $2` + where + ` ORDER BY u.id LIMIT $3) u
-		LEFT JOIN identifiers i ON i.user_id = u.id AND i.tenant = u.tenant`
+		FROM (SELECT * FROM users u WHERE u.tenant = $1 AND u.id > $2` + where + " ORDER BY " + order + ` LIMIT $3) u
+		LEFT JOIN identifiers i ON i.user_id = u.id AND i.tenant = u.tenant`, args
 }
 
-var foundTexts = map[bool]map[bool]string{
-	false: {false: foundText(false, false), true: foundText(false, true)},
-	true:  {false: foundText(true, false), true: foundText(true, true)},
+// holding is the condition that somebody is called by a text, which is the
+// parameter first in small letters and the next one as it is.
+func holding(pg bool, first int) string {
+	part, whole := "$"+strconv.Itoa(first), "$"+strconv.Itoa(first+1)
+	has := func(column string) string { return "instr(lower(" + column + "), " + part + ") > 0" }
+	if pg {
+		has = func(column string) string { return "strpos(lower(" + column + ` COLLATE "C"), ` + part + ") > 0" }
+	}
+	return " AND (u.id = " + whole + " OR " + has("u.first_name") + " OR " + has("u.last_name") + `
+		OR EXISTS (SELECT 1 FROM identifiers x WHERE x.user_id = u.id AND x.tenant = u.tenant AND ` + has("x.value") + "))"
 }
 
 // Find looks people up without locking them: operators only look.
 func (x users) Find(ctx context.Context, q store.UserQuery) ([]user.Account, error) {
-	args := []any{q.Tenant, q.After, most(q.Limit)}
-	if q.Text != "" {
-		args = append(args, lower(q.Text), q.Text)
-	}
+	query, args := foundText(x.r.pg, q)
 	byID := map[string]*user.Account{}
 	err := x.r.each(x.with(ctx), func(scan scan) error {
 		var u userRow
@@ -98,7 +104,7 @@ func (x users) Find(ctx context.Context, q store.UserQuery) ([]user.Account, err
 			a.Identifiers = append(a.Identifiers, i.domain())
 		}
 		return nil
-	}, foundTexts[x.r.pg][q.Text == ""], args...)
+	}, query, args...)
 	if err != nil {
 		return nil, failure("find users", err)
 	}

@@ -19,6 +19,9 @@ const first = "20261120000001_first.tx.up.sql"
 // kept are rows as the first schema had them.
 var kept = []string{
 	`INSERT INTO users VALUES ('u1', 'default', 'active', 'Ada', '', 'en', '', false, 1000000, 0)`,
+	`INSERT INTO users VALUES ('u2', 'default', 'active', 'Bea', '', 'en', '', false, 1000000, 0)`,
+	`INSERT INTO users VALUES ('u3', 'default', 'active', 'Cas', '', 'en', '', false, 1000000, 5000000)`,
+	`INSERT INTO identifiers VALUES ('default', 'username', 'bea', 'u2', 0, 1000000)`,
 	`INSERT INTO identifiers VALUES ('default', 'email', 'ada@example.com', 'u1', 2000000, 1000000)`,
 	`INSERT INTO challenges (handle, tenant, purpose, channel, status, delivery, decoy, user_id, device_id, sign_in_id, session_id, kind,
 		destination, shown, counter, key_id, format, locale, client, round, attempts, allowed, sends, max_sends, created_at, expires_at, resend_at)
@@ -44,6 +47,11 @@ func TestWhatTheFirstSchemaHeldIsStillThere(t *testing.T) {
 		a, err := s.Identify(t.Context(), "default", contact.Contact{Kind: contact.Email, Value: "ada@example.com"})
 		if err != nil || a.FirstName != "Ada" || !a.ResetAt.IsZero() || !a.Identifiers[0].Verified() {
 			t.Errorf("the user: %+v, %v", a, err)
+		}
+		for id, want := range map[string]bool{"u1": false, "u2": true, "u3": false} {
+			if u, err := s.Account(t.Context(), "default", id); err != nil || u.Tentative != want {
+				t.Errorf("%s is tentative: %v, %v, want %v", id, u.Tentative, err, want)
+			}
 		}
 		w, err := s.SignIn(t.Context(), "default", "w1")
 		if err != nil || w.User != "u1" || w.Draft != nil {

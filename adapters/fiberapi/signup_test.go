@@ -55,6 +55,24 @@ func TestSigningUpMakesAUserWhoHasProvenNothing(t *testing.T) {
 	r.want(r.byPassword("ada@example.com", secret), 200)
 }
 
+// Accounts that somebody made by proving something are nobody's business later.
+func TestOnlyAFormMakesAccountsThatAreTentative(t *testing.T) {
+	r := newRig(t)
+	tentative := func(id string) bool {
+		a, err := r.store.Account(t.Context(), tenant.Default, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Tentative
+	}
+	if id := r.want(r.signUp(`{"username":"ada","password":"`+secret+`"}`), 201).text("user", "id"); !tentative(id) {
+		t.Error("an account that a form made is not looked at again")
+	}
+	if id := r.signIn("grace@example.com").text("user", "id"); tentative(id) {
+		t.Error("an account that a proof made is looked at again")
+	}
+}
+
 func TestWhatWillNotDoIsSaidAtOnce(t *testing.T) {
 	r := newRig(t, func(p *policy.Policy) {
 		p.SignUp.Required = []contact.Kind{contact.Phone}

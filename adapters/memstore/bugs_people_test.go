@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/domain/apikey"
 	"github.com/countersign/countersign/domain/challenge"
@@ -77,6 +78,13 @@ func peopleBugs() map[string]func(*seeded) {
 				return u
 			}
 		},
+		"users forget that they are tentative": func(x *seeded) {
+			x.state.users.copy = func(u user.User) user.User {
+				u = copyUser(u)
+				u.Tentative = false
+				return u
+			}
+		},
 		"drafts lose what was proven": func(x *seeded) {
 			x.state.signIns.copy = func(s session.SignIn) session.SignIn {
 				if s = copySignIn(s); s.Draft != nil {
@@ -101,9 +109,23 @@ func (q quietly) Add(_ context.Context, s session.Session) error {
 
 func findBugs() map[string]func(*seeded) {
 	return map[string]func(*seeded){
-		"find ignores where to go on": onFind(func(q *store.UserQuery) { q.After = "" }),
-		"find ignores its limit":      onFind(func(q *store.UserQuery) { q.Limit = 0 }),
-		"find ignores text":           onFind(func(q *store.UserQuery) { q.Text = "" }),
+		"find ignores where to go on":   onFind(func(q *store.UserQuery) { q.After = "" }),
+		"find ignores its limit":        onFind(func(q *store.UserQuery) { q.Limit = 0 }),
+		"find ignores who is tentative": onFind(func(q *store.UserQuery) { q.Tentative = time.Time{} }),
+		"find takes who is not tentative": onUnit(func(_ *state, p *parts) {
+			p.users = finder{p.users, func(ctx context.Context, q store.UserQuery) ([]user.Account, error) {
+				before := q.Tentative
+				q.Tentative = time.Time{}
+				all, err := p.Tx.Users().Find(ctx, q)
+				return slices.DeleteFunc(all, func(a user.Account) bool { return !before.IsZero() && !a.CreatedAt.Before(before) }), err
+			}}
+		}),
+		"find takes who is tentative since": onFind(func(q *store.UserQuery) {
+			if !q.Tentative.IsZero() {
+				q.Tentative = q.Tentative.AddDate(1, 0, 0)
+			}
+		}),
+		"find ignores text": onFind(func(q *store.UserQuery) { q.Text = "" }),
 		"find takes text for a pattern": onFound(func(a user.Account, text string) bool {
 			pattern := regexp.QuoteMeta(lower(text))
 			like, err := regexp.Compile(strings.NewReplacer("%", ".*", "_", ".").Replace(pattern))

@@ -16,7 +16,7 @@ import (
 // Find looks people up for operators.
 func (x users) Find(_ context.Context, q store.UserQuery) ([]user.Account, error) {
 	var out []user.Account
-	for _, u := range x.st.users.pick(func(u user.User) bool { return u.Tenant == q.Tenant && u.ID > q.After }) {
+	for _, u := range x.st.users.pick(func(u user.User) bool { return u.Tenant == q.Tenant && u.ID > q.After && asked(u, q) }) {
 		a, err := x.st.account(u.Tenant, u.ID)
 		if err != nil {
 			return nil, err
@@ -27,6 +27,10 @@ func (x users) Find(_ context.Context, q store.UserQuery) ([]user.Account, error
 	}
 	slices.SortFunc(out, func(a, b user.Account) int { return cmp.Compare(a.ID, b.ID) })
 	return first(out, q.Limit), nil
+}
+
+func asked(u user.User, q store.UserQuery) bool {
+	return q.Tentative.IsZero() || u.Tentative && u.CreatedAt.Before(q.Tentative)
 }
 
 func found(a user.Account, text string) bool {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/device"
 	"github.com/countersign/countersign/ports/store"
 	"github.com/countersign/countersign/ports/system"
@@ -27,9 +28,11 @@ const (
 
 // Needs is what the janitor is made of.
 type Needs struct {
-	Store store.Store
-	Clock system.Clock
-	Log   *slog.Logger
+	Store   store.Store
+	Tenants *tenants.Book
+	Clock   system.Clock
+	IDs     system.IDs
+	Log     *slog.Logger
 }
 
 // Janitor deletes in small batches.
@@ -54,8 +57,17 @@ func (j *Janitor) Run(ctx context.Context) {
 	}
 }
 
-// Sweep deletes all that is old now and says how many rows went.
+// Sweep deletes all that is old now and says how many rows and accounts went.
 func (j *Janitor) Sweep(ctx context.Context) (int, error) {
+	rows, err := j.sweepRows(ctx)
+	if err != nil {
+		return rows, err
+	}
+	accounts, err := j.sweepIdle(ctx)
+	return rows + accounts, err
+}
+
+func (j *Janitor) sweepRows(ctx context.Context) (int, error) {
 	now := j.Clock.Now()
 	horizon := store.Horizon{
 		Challenges: now.Add(-keepChallenges), Sessions: now.Add(-keepSessions), Counters: now.Add(-keepCounters),
@@ -69,10 +81,8 @@ func (j *Janitor) Sweep(ctx context.Context) (int, error) {
 		if err != nil || n < batch {
 			return total, err
 		}
-		select {
-		case <-ctx.Done():
-			return total, ctx.Err()
-		case <-time.After(breath):
+		if err := rest(ctx); err != nil {
+			return total, err
 		}
 	}
 }

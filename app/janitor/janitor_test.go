@@ -8,7 +8,9 @@ import (
 
 	"github.com/countersign/countersign/adapters/memstore"
 	"github.com/countersign/countersign/app/janitor"
+	"github.com/countersign/countersign/app/tenants"
 	"github.com/countersign/countersign/domain/device"
+	"github.com/countersign/countersign/domain/policy"
 	"github.com/countersign/countersign/domain/tenant"
 	"github.com/countersign/countersign/domain/user"
 	"github.com/countersign/countersign/ports/store"
@@ -28,7 +30,12 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t, store: memstore.New(), clock: systemtest.NewClock(noon), ids: &systemtest.IDs{}}
-	r.Janitor = janitor.New(janitor.Needs{Store: r.store, Clock: r.clock, Log: slog.New(slog.DiscardHandler)})
+	patient, brisk := policy.Default(), policy.Default()
+	patient.SignUp.KeepIdle, brisk.SignUp.KeepIdle = 0, 24*time.Hour
+	r.Janitor = janitor.New(janitor.Needs{
+		Store: r.store, Clock: r.clock, IDs: r.ids, Log: slog.New(slog.DiscardHandler),
+		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: "patient"}, Policy: patient}, tenants.Entry{Tenant: tenant.Tenant{Slug: "brisk"}, Policy: brisk}),
+	})
 	return r
 }
 

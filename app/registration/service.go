@@ -92,6 +92,7 @@ func (s *Service) Register(ctx context.Context, in Input) (Registered, error) {
 		}
 	}
 	n := s.compose(in, f, p)
+	n.account.Tentative = true
 	if !in.Trapped {
 		if err := s.add(ctx, in, &n); err != nil {
 			return Registered{}, err

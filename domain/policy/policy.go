@@ -34,6 +34,7 @@ type SignUp struct {
 	AutoCreate bool           // by answering a sign-in challenge to an unknown address
 	Invite     bool           // whether users may invite; operators always may
 	Required   []contact.Kind // what a new user must have: addresses proven, a user name chosen
+	KeepIdle   time.Duration  // how long accounts are kept of which nothing came (user.Account.Idle); 0: for ever
 }
 
 // Identity says by what people are found.
@@ -157,7 +158,7 @@ func (p Policy) NeedsStepUp(u user.User, evidence []assurance.Evidence, devices 
 // Default is the policy when nothing is configured.
 func Default() Policy {
 	return Policy{
-		SignUp: SignUp{Allowed: true, AutoCreate: true, Invite: true},
+		SignUp: SignUp{Allowed: true, AutoCreate: true, Invite: true, KeepIdle: 720 * time.Hour},
 		Identity: Identity{
 			Fields:  []contact.Kind{contact.Username, contact.Email, contact.Phone},
 			Profile: ProfileFields(), Region: "GB", UpdateFromDevice: true,

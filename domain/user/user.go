@@ -4,6 +4,7 @@
 package user
 
 import (
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/domain/contact"
@@ -39,6 +40,7 @@ type User struct {
 	Locale     string            // BCP 47; empty means the tenant's
 	Metadata   map[string]string // the application's own, at most MaxMetadata entries
 	TwoFactor  bool              // a second factor is asked for at every sign-in
+	Tentative  bool              // signed up by a form; nobody has looked since whether anything came of it
 	InvitedBy  string            // the user who invited them, if one did
 	ResetAt    time.Time         // challenges, waiting sign-ins and remembered browsers from before are worthless
 	CreatedAt  time.Time
@@ -73,6 +75,12 @@ func (i Identifier) Verified() bool { return !i.VerifiedAt.IsZero() }
 type Account struct {
 	User
 	Identifiers []Identifier
+}
+
+// Idle reports whether nothing came of signing up: no address was ever proven,
+// and nobody ever signed in. Whom an operator blocked is not idle but kept out.
+func (a Account) Idle() bool {
+	return a.Tentative && a.Active() && a.LastSignIn.IsZero() && !slices.ContainsFunc(a.Identifiers, Identifier.Verified)
 }
 
 // Find returns the identifier of a kind, if there is one.

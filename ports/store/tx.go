@@ -116,6 +116,10 @@ type UserQuery struct {
 	Text   string // an id, or part of an identifier or a name (ASCII case does not count); "" is everybody
 	After  string // those whose id is greater
 	Limit  int
+
+	// Tentative finds only people who are tentative and were made before, the
+	// oldest first. The zero time is everybody.
+	Tentative time.Time
 }
 
 // Identifiers of one unit of work. Within a tenant, each is one person's at most.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/user"
@@ -56,6 +57,39 @@ func findsByParts(k *kit) {
 	by(abe.ID[:35])
 	by("Zoë Ünal")
 	by("nobody at all")
+}
+
+// findsTentative makes people who are tentative and others, before and after.
+func findsTentative(k *kit) {
+	tenant := k.name("tenant")
+	add := func(tenant string, tentative bool) user.Account {
+		k.pass(time.Second)
+		a := k.stranger(tenant)
+		a.Tentative = tentative
+		k.another(&a, contact.Username, k.name("user"))
+		k.do(func(tx store.Tx) error { return tx.Users().Add(k.ctx, a) })
+		return a
+	}
+	a, _, b := add(tenant, true), add(tenant, false), add(tenant, true)
+	add(k.name("tenant"), true)
+	k.pass(time.Second)
+	before := k.now
+	c := add(tenant, true)
+	by := func(q store.UserQuery, want ...user.Account) {
+		k.Helper()
+		q.Tenant = tenant
+		k.wantFound(q, want...)
+	}
+	by(store.UserQuery{Tentative: before}, a, b)
+	by(store.UserQuery{Tentative: b.CreatedAt}, a)
+	by(store.UserQuery{Tentative: c.CreatedAt.Add(time.Second), Limit: 2}, a, b)
+	by(store.UserQuery{Tentative: before, After: a.ID}, b)
+	by(store.UserQuery{Tentative: before, Text: b.Identifiers[1].Value}, b)
+	by(store.UserQuery{Tentative: before, Text: c.Identifiers[1].Value})
+	a.Tentative = false
+	k.do(func(tx store.Tx) error { return tx.Users().Save(k.ctx, a.User) })
+	by(store.UserQuery{Tentative: before}, b)
+	k.same(k.account(a), a, "the account that is tentative no more")
 }
 
 func pagesPeople(k *kit) {

@@ -19,6 +19,7 @@ func identities() []behaviour {
 		{"a session may begin without a challenge", addsSessions},
 		{"people are found by parts of what they are called", findsByParts},
 		{"people are found page by page", pagesPeople},
+		{"people who are tentative are found by when they were made", findsTentative},
 	}
 }
 

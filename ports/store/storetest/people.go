@@ -116,7 +116,7 @@ func identifiersAreUnique(k *kit) {
 func savesPeople(k *kit) {
 	a := k.person(home)
 	a.Status, a.FirstName, a.LastName, a.Locale, a.TwoFactor = user.Blocked, "", "Ünal", "de", true
-	a.Metadata, a.LastSignIn, a.InvitedBy, a.ResetAt = nil, k.now, "", k.now.Add(time.Second)
+	a.Metadata, a.LastSignIn, a.InvitedBy, a.ResetAt, a.Tentative = nil, k.now, "", k.now.Add(time.Second), true
 	u := a.User
 	k.do(func(tx store.Tx) error { return tx.Users().Save(k.ctx, u) })
 	k.same(k.account(a), a, "the account after saving")

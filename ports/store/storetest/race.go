@@ -40,6 +40,7 @@ func RunConcurrency(t *testing.T, openPair func(t testing.TB) (a, b store.Store)
 		{"parallel uses of one invitation succeed once", acceptsTogether},
 		{"somebody who is deleted meanwhile takes no identifier", leavesNothing},
 		{"nobody comes in while they are shut out", shutsOut},
+		{"an idle account is proven or removed, never both", provesOrGoes},
 		{"parallel starts fill a window exactly", fillsExactly},
 		{"parallel units of work fill a window exactly", fillsByUnits},
 		{"parallel rotations of one generation agree", rotatesTogether},
