@@ -29,9 +29,8 @@ func newCommand(opts []Option) *cobra.Command {
 		Example: "  countersign dev                       try it: nothing to install, nothing is really sent\n" +
 			"  countersign keys new --file keys.json  make the keys of a deployment\n" +
 			"  countersign serve --config FILE        run a deployment",
-		SilenceErrors: true, SilenceUsage: true, Version: Version,
+		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.SetVersionTemplate("countersign {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w. See: %s --help", err, cmd.CommandPath()))
 	})
@@ -42,8 +41,26 @@ func newCommand(opts []Option) *cobra.Command {
 	for _, cmd := range all(root) {
 		strict(cmd)
 	}
+	withVersion(root)
 	return root
 }
+
+// withVersion makes a flag print what the command version prints. Cobra's own
+// flag is told what to print by text/template, which makes every binary keep the
+// methods that nobody calls (decision 0015).
+func withVersion(root *cobra.Command) {
+	asked := root.Flags().BoolP("version", "v", false, "version for countersign")
+	otherwise := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *asked {
+			printVersion(cmd)
+			return nil
+		}
+		return otherwise(cmd, args)
+	}
+}
+
+func printVersion(cmd *cobra.Command) { fmt.Fprintln(cmd.OutOrStdout(), "countersign", Version) }
 
 // strict refuses arguments that a command does not take, and names of commands
 // that there are not, as wrong usage.
@@ -139,6 +156,6 @@ func serverFlags(cmd *cobra.Command) {
 func (c *cli) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version",
-		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "countersign", Version) },
+		Run: func(cmd *cobra.Command, _ []string) { printVersion(cmd) },
 	}
 }

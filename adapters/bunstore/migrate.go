@@ -23,23 +23,29 @@ const (
 	migrationLock = 0x636f756e7465
 )
 
-// words are what differs between the engines in a migration.
-type words struct {
-	Text  string // a string that is compared byte by byte
-	JSON  string // text of JSON, never rewritten by the engine
-	Bytes string
-	Hot   string // end of a table whose rows change often
-	Cool  string // end of a table whose rows hardly change
-	Sweep string // kind of an index that only finds old rows
-}
+// suffix is how the files of migrations end: each goes forward, in one transaction.
+const suffix = ".tx.up.sql"
 
-func wordsOf(db *bun.DB) words {
+// split stands on a line of its own between the statements of a migration.
+const split = "--bun:split"
+
+// words puts in what differs between the engines:
+//   - Text is a string that is compared byte by byte,
+//   - JSON text of JSON, never rewritten by the engine,
+//   - Hot ends a table whose rows change often, Cool one whose rows hardly change,
+//   - Sweep is the kind of an index that only finds old rows.
+//
+// Bun would do this with text/template, which makes every binary keep the methods
+// that nobody calls (decision 0015).
+func words(db *bun.DB) *strings.Replacer {
 	if db.Dialect().Name() == dialect.PG {
 		// Room in each page lets a changed row stay there (HOT), without a new
 		// entry in any index. A BRIN index costs next to nothing to keep.
-		return words{Text: `TEXT COLLATE "C"`, JSON: "TEXT", Bytes: "BYTEA", Hot: "WITH (fillfactor = 80)", Sweep: "USING brin"}
+		return strings.NewReplacer("{{.Text}}", `TEXT COLLATE "C"`, "{{.JSON}}", "TEXT", "{{.Bytes}}", "BYTEA",
+			"{{.Hot}}", "WITH (fillfactor = 80)", "{{.Cool}}", "", "{{.Sweep}}", "USING brin")
 	}
-	return words{Text: "TEXT", JSON: "TEXT", Bytes: "BLOB", Hot: "WITHOUT ROWID", Cool: "WITHOUT ROWID"}
+	return strings.NewReplacer("{{.Text}}", "TEXT", "{{.JSON}}", "TEXT", "{{.Bytes}}", "BLOB",
+		"{{.Hot}}", "WITHOUT ROWID", "{{.Cool}}", "WITHOUT ROWID", "{{.Sweep}}", "")
 }
 
 // errDone means that another replica has applied a migration meanwhile.
@@ -94,7 +100,7 @@ func (s *Store) current(ctx context.Context, upgrade bool) error {
 
 // pending costs one query, so that a server with a current schema starts at once.
 func (s *Store) pending(ctx context.Context, files fs.FS) ([]string, error) {
-	known, err := load(files)
+	known, err := load(s.db, files)
 	if err != nil {
 		return nil, err
 	}
@@ -128,50 +134,74 @@ func (s *Store) pending(ctx context.Context, files fs.FS) ([]string, error) {
 	return missing, nil
 }
 
-func load(files fs.FS) (*migrate.Migrations, error) {
+// load reads migrations, for a migrator of db to apply.
+func load(db *bun.DB, files fs.FS) (*migrate.Migrations, error) {
 	known := migrate.NewMigrations()
-	if err := known.Discover(files); err != nil {
+	err := fs.WalkDir(files, ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, suffix) {
+			return err
+		}
+		text, err := fs.ReadFile(files, file)
+		if err != nil {
+			return err
+		}
+		name, comment, _ := strings.Cut(strings.TrimSuffix(d.Name(), suffix), "_")
+		known.Add(migrate.Migration{Name: name, Comment: comment,
+			Up: func(ctx context.Context, _ *migrate.Migrator, m *migrate.Migration) error {
+				return db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+					return run(ctx, tx, m, words(db).Replace(string(text)))
+				})
+			}})
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
 	return known, nil
 }
 
+// run applies one migration, and marks it within the same transaction, so that
+// it is never applied and not marked, or marked and not applied.
+func run(ctx context.Context, tx bun.Tx, m *migrate.Migration, text string) error {
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+migrationsTable+" WHERE name = ?", m.Name).Scan(&n)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return errDone
+	}
+	for query := range strings.SplitSeq(text, split) {
+		if strings.TrimSpace(query) == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO "+migrationsTable+" (name, group_id) VALUES (?, 0)", m.Name)
+	return err
+}
+
 // migrate applies what is missing.
 func (s *Store) migrate(ctx context.Context, files fs.FS) ([]string, error) {
-	known, err := load(files)
-	if err != nil {
-		return nil, err
-	}
 	db, release, err := s.migrationDB(ctx)
 	if err != nil {
 		return nil, err
 	}
-	applied, err := apply(ctx, migrator(db, known))
+	applied, err := apply(ctx, db, files)
 	return applied, errors.Join(err, release())
 }
 
-// migrator marks each migration within its own transaction, so that it is
-// never applied and not marked, or marked and not applied.
-func migrator(db *bun.DB, known *migrate.Migrations) *migrate.Migrator {
-	return migrate.NewMigrator(db, known,
-		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(locksTable),
-		migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true), migrate.WithTemplateData(wordsOf(db)),
-		migrate.BeforeMigration(func(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
-			var n int
-			err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+migrationsTable+" WHERE name = '"+m.Name+"'").Scan(&n)
-			if err == nil && n > 0 {
-				return errDone
-			}
-			return err
-		}),
-		migrate.AfterMigration(func(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
-			_, err := tx.ExecContext(ctx, "INSERT INTO "+migrationsTable+" (name, group_id) VALUES ('"+m.Name+"', 0)")
-			return err
-		}))
-}
-
 // apply goes on where another replica was quicker.
-func apply(ctx context.Context, m *migrate.Migrator) ([]string, error) {
+func apply(ctx context.Context, db *bun.DB, files fs.FS) ([]string, error) {
+	known, err := load(db, files)
+	if err != nil {
+		return nil, err
+	}
+	m := migrate.NewMigrator(db, known,
+		migrate.WithTableName(migrationsTable), migrate.WithLocksTableName(locksTable),
+		migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true))
 	if err := m.Init(ctx); err != nil {
 		return nil, fmt.Errorf("prepare migrations: %w", err)
 	}

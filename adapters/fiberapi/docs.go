@@ -6,9 +6,9 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"strings"
 
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 

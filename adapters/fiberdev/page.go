@@ -6,10 +6,10 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"strconv"
 	"time"
 
+	template "github.com/DataDog/datadog-agent/pkg/template/html"
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/countersign/countersign/adapters/fiberkit"
@@ -41,7 +41,7 @@ func load() (p pages, err error) {
 	p.style, p.script = template.CSS(style), template.JS(script) //nolint:gosec // our own files
 	p.policy = "default-src 'none'; style-src '" + hash(style) + "'; script-src '" + hash(script) +
 		"'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-	if p.template, err = template.ParseFS(files, "web/inbox.html"); err != nil {
+	if p.template, err = template.New("inbox.html").Funcs(template.FuncMap{"format": format}).ParseFS(files, "web/inbox.html"); err != nil {
 		return p, fmt.Errorf("read the inbox: %w", err)
 	}
 	return p, nil
@@ -124,6 +124,9 @@ func (d dev) rendered(c *fiber.Ctx) error {
 	}
 	return errNoMessage
 }
+
+// format is for templates, which cannot call methods.
+func format(t time.Time, layout string) string { return t.Format(layout) }
 
 // age is how long ago something was, in words.
 func age(d time.Duration) string {

@@ -4,14 +4,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
-	texttemplate "text/template"
 
+	htmltemplate "github.com/DataDog/datadog-agent/pkg/template/html"
+	texttemplate "github.com/DataDog/datadog-agent/pkg/template/text"
 	"golang.org/x/text/language"
 
 	"github.com/countersign/countersign/ports/message"

@@ -10,7 +10,9 @@ import (
 const (
 	fiber = "github.com/gofiber/fiber/v2"
 	huma  = "github.com/danielgtaylor/huma/v2"
-	rapid = "pgregory.net/rapid"
+	// template is the standard library's without calls of methods (decision 0015).
+	template = "github.com/DataDog/datadog-agent/pkg/template"
+	rapid    = "pgregory.net/rapid"
 )
 
 // rule says what the packages of one folder may import. "std" is the standard
@@ -58,8 +60,8 @@ var rules = []rule{
 	{"plugins/", []string{"std", "ports/channel"}},
 
 	// Driving adapters call use cases.
-	{"adapters/fiberapi", []string{"std", "domain", "ports", "app/", "adapters/fiberkit", fiber, huma}},
-	{"adapters/fiberdev", []string{"std", "domain", "ports", "app/", "adapters/fiberkit", fiber, huma}},
+	{"adapters/fiberapi", []string{"std", "domain", "ports", "app/", "adapters/fiberkit", fiber, huma, template}},
+	{"adapters/fiberdev", []string{"std", "domain", "ports", "app/", "adapters/fiberkit", fiber, huma, template}},
 	{"adapters/fiberkit", []string{"std", "domain", fiber}},
 
 	// Driven adapters know the port that they serve and one technology.
@@ -79,7 +81,7 @@ var rules = []rule{
 	{"adapters/phoneplan", []string{"std", "domain", "ports", "github.com/nyaruka/phonenumbers"}},
 	{"adapters/qrcode", []string{"std", "domain", "ports", "github.com/boombuler/barcode"}},
 	{"adapters/system", []string{"std", "domain", "ports", "github.com/google/uuid"}},
-	{"adapters/templates", []string{"std", "domain", "ports", "golang.org/x/text"}},
+	{"adapters/templates", []string{"std", "domain", "ports", "golang.org/x/text", template}},
 	{"adapters/textnorm", []string{"std", "domain", "ports", "golang.org/x/net/idna", "golang.org/x/text"}},
 }
 
