@@ -46,3 +46,8 @@ func (x receipts) Find(ctx context.Context, channel, id string) (store.Receipt, 
 	r, err := find[*receiptRow](x.with(ctx), x.r.bun.NewSelect().Where("channel = ? AND id = ?", channel, id), store.ErrNoReceipt)
 	return r, failure("find receipt", err)
 }
+
+func (x receipts) Delete(ctx context.Context, channel, id string) error {
+	n, err := x.r.exec(x.with(ctx), "DELETE FROM receipts WHERE channel = $1 AND id = $2", channel, id)
+	return failure("delete receipt", changed(n, err, store.ErrNoReceipt))
+}

@@ -46,3 +46,11 @@ func (x receipts) Find(_ context.Context, channel, id string) (store.Receipt, er
 	}
 	return r, nil
 }
+
+func (x receipts) Delete(_ context.Context, channel, id string) error {
+	if _, ok := x.st.receipts.get(join(channel, id)); !ok {
+		return store.ErrNoReceipt
+	}
+	x.st.receipts.remove(join(channel, id))
+	return nil
+}

@@ -47,6 +47,8 @@ type Refs interface {
 type Receipts interface {
 	// Find finds what was noted when the message was sent: ErrNoReceipt.
 	Find(ctx context.Context, channel, id string) (Receipt, error)
+	// Delete forgets it: ErrNoReceipt, so that only one of several succeeds.
+	Delete(ctx context.Context, channel, id string) error
 }
 
 // Receipt is what a carrier called a message that it took.

@@ -20,6 +20,7 @@ func named() []behaviour {
 		{"a device without a name is in nobody's way", manyWithoutRef},
 		{"an account elsewhere stays linked when it is used", staysLinked},
 		{"a receipt tells which message it is about", findsReceipts},
+		{"a receipt is forgotten once", forgetsReceiptsOnce},
 		{"a message that failed leaves no receipt", noReceiptOfFailures},
 	}
 }
@@ -153,11 +154,31 @@ func findsReceipts(k *kit) {
 	k.same(got, want, "the receipt")
 	_, err = k.receipt("voice", want.ID)
 	k.refused(err, store.ErrNoReceipt, "another channel's receipt")
+	k.refused(k.forget("voice", want.ID), store.ErrNoReceipt, "forgetting another channel's receipt")
 	k.pass(2 * time.Hour)
 	_, err = k.Purge(k.ctx, store.Horizon{Windows: k.now})
 	k.ok(err, "purge")
 	_, err = k.receipt("sms", want.ID)
 	k.refused(err, store.ErrNoReceipt, "a receipt that ran out")
+}
+
+// forget deletes a receipt.
+func (k *kit) forget(channel, id string) (err error) {
+	k.do(func(tx store.Tx) error {
+		err = tx.Receipts().Delete(k.ctx, channel, id)
+		return nil
+	})
+	return err
+}
+
+func forgetsReceiptsOnce(k *kit) {
+	m := k.post()
+	r := store.Receipt{Channel: "sms", ID: k.name("SM"), Tenant: home, Handle: m.Handle, Number: m.Number, ExpiresAt: k.now.Add(time.Hour)}
+	k.hand(m, challenge.Sent, &r)
+	k.ok(k.forget("sms", r.ID), "forget a receipt")
+	k.refused(k.forget("sms", r.ID), store.ErrNoReceipt, "forgetting it again")
+	_, err := k.receipt("sms", r.ID)
+	k.refused(err, store.ErrNoReceipt, "a forgotten receipt")
 }
 
 func noReceiptOfFailures(k *kit) {
