@@ -41,7 +41,7 @@ func (l Log) Publish(ctx context.Context, facts []event.Event) {
 // levelOf raises what an operator should look at.
 func levelOf(t event.Type) slog.Level {
 	switch t { //nolint:exhaustive // the rest is everyday
-	case event.SessionReused, event.DeviceLocked, event.DeliveryFailed, event.RangeBlocked:
+	case event.SessionReused, event.DeviceLocked, event.DeliveryFailed, event.DeliveryComplained, event.RangeBlocked:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

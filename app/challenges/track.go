@@ -7,6 +7,7 @@ import (
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/store"
@@ -16,6 +17,7 @@ import (
 // twice and in any order: what is known already changes nothing, and a report on a
 // message that we know nothing of is nobody's fault. A message that did not arrive
 // goes out once more by the next channel of its route, as long as its code works.
+// A complaint is an event.
 func (s *Service) Track(ctx context.Context, instance string, in channel.Inbound) error {
 	via, err := s.Channels.Get(instance)
 	if err != nil {
@@ -35,7 +37,11 @@ func (s *Service) Track(ctx context.Context, instance string, in channel.Inbound
 		return s.trouble(via.ID, err)
 	}
 	for _, r := range reports {
-		if err := s.note(ctx, via, r); err != nil {
+		settle := s.note
+		if r.Complained {
+			settle = s.complained
+		}
+		if err := settle(ctx, via, r); err != nil {
 			return err
 		}
 	}
@@ -78,6 +84,40 @@ func (s *Service) note(ctx context.Context, via channels.Instance, r channel.Rep
 		s.Courier.Wake()
 	}
 	return err
+}
+
+// complained notes that somebody does not want what we sent. It is the last word
+// on a message, so that its receipt goes, and it counts once.
+func (s *Service) complained(ctx context.Context, via channels.Instance, r channel.Report) error {
+	r.Delivered = true
+	if err := s.note(ctx, via, r); err != nil {
+		return err
+	}
+	return s.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
+		of, err := tx.Receipts().Find(ctx, via.ID, r.Receipt.ID)
+		if err == nil {
+			err = tx.Receipts().Delete(ctx, via.ID, r.Receipt.ID)
+		}
+		if errors.Is(err, store.ErrNoReceipt) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e := event.Event{
+			ID: s.IDs.New(), Tenant: of.Tenant, Type: event.DeliveryComplained, At: s.Clock.Now(), Data: map[string]string{"channel": via.ID},
+		}
+		if of.Handle == "" {
+			e.Data["kind"] = "notice"
+			return tx.Journal().Record(ctx, e)
+		}
+		c, err := tx.Challenges().Get(ctx, of.Tenant, of.Handle)
+		if err != nil && !errors.Is(err, challenge.ErrNotFound) {
+			return err
+		}
+		e.User = c.User
+		return tx.Journal().Record(ctx, e)
+	})
 }
 
 // detour sends the code by the next channel of the route, if there is one, the

@@ -52,6 +52,7 @@ const (
 	KeyCreated          Type = "api_key.created"
 	KeyRevoked          Type = "api_key.revoked"
 	DeliveryFailed      Type = "delivery.failed"
+	DeliveryComplained  Type = "delivery.complained"    // somebody told their provider that they do not want what we sent; nobody's if it was a notice
 	RangeBlocked        Type = "delivery.range_blocked" // codes to a range of numbers are not answered; nobody's
 )
 
@@ -73,7 +74,7 @@ func Types() []Type {
 		SessionStepped, SessionRevoked, SessionReused, DeviceEnrolled, DeviceRenamed, DeviceRemoved, DeviceLocked,
 		DeviceUnlocked, ConnectionAdded, ConnectionRemoved, BrowserRemembered, RecoveryCodesIssued, RecoveryCodeUsed, TwoFactorChanged, PasswordChanged,
 		PasswordForgotten, AddressVerified, Approved, InvitationSent, InvitationAccepted, InvitationRevoked,
-		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed, RangeBlocked,
+		RuleAdded, RuleRemoved, KeyCreated, KeyRevoked, DeliveryFailed, DeliveryComplained, RangeBlocked,
 	}
 }
 

@@ -99,9 +99,10 @@ type Tracker interface {
 
 // Report is the fate of one message.
 type Report struct {
-	Receipt   Receipt
-	Delivered bool
-	Err       error // why not: one of the errors of this package
+	Receipt    Receipt
+	Delivered  bool
+	Complained bool  // it arrived, and they told their provider that they do not want it
+	Err        error // why it did not arrive: one of the errors of this package
 }
 
 // Prober is implemented by channels that can tell whether they would work now.
