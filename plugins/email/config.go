@@ -14,17 +14,19 @@ import (
 
 // Config says which server takes our mail.
 type Config struct {
-	Addr        string         `json:"addr" doc:"SMTP server, host:port."`
-	From        string         `json:"from" doc:"Sender, Name <address>."`
-	Username    string         `json:"username" doc:"Account at the server; no authentication if empty."`
-	Password    channel.Secret `json:"password" secret:"file" doc:"Password of that account."`
-	TLS         string         `json:"tls" doc:"How the connection is protected: starttls and tls insist, opportunistic takes what it gets, none is for loopback only." enum:"starttls,tls,opportunistic,none"`
-	CAFile      string         `json:"ca_file" doc:"PEM file with the authorities to trust in place of the system's."`
-	Helo        string         `json:"helo" doc:"Name we greet with; the sender's domain if empty."`
-	DKIM        []DKIM         `json:"dkim" doc:"Keys that messages are signed with (RFC 6376), one signature each: an RSA key, and for receivers that know it an Ed25519 key too. Leave it out if your server signs."`
-	Timeout     time.Duration  `json:"timeout" doc:"How long one message may take, connecting included." min:"1s" max:"2m"`
-	Connections int            `json:"connections" doc:"How many connections may be open at once." min:"1" max:"64"`
-	Idle        time.Duration  `json:"idle" doc:"How long an unused connection is kept." min:"0s" max:"5m"`
+	Addr         string         `json:"addr" doc:"SMTP server, host:port."`
+	From         string         `json:"from" doc:"Sender, Name <address>."`
+	Bounces      string         `json:"bounces" doc:"Where mail that cannot be delivered comes back to (sender of the envelope); the sender's address if empty."`
+	Username     string         `json:"username" doc:"Account at the server; no authentication if empty."`
+	Password     channel.Secret `json:"password" secret:"file" doc:"Password of that account."`
+	TLS          string         `json:"tls" doc:"How the connection is protected: starttls and tls insist, opportunistic takes what it gets, none is for loopback only." enum:"starttls,tls,opportunistic,none"`
+	CAFile       string         `json:"ca_file" doc:"PEM file with the authorities to trust in place of the system's."`
+	Helo         string         `json:"helo" doc:"Name we greet with; the sender's domain if empty."`
+	DKIM         []DKIM         `json:"dkim" doc:"Keys that messages are signed with (RFC 6376), one signature each: an RSA key, and for receivers that know it an Ed25519 key too. Leave it out if your server signs."`
+	ReportSecret channel.Secret `json:"report_secret" secret:"file" doc:"What bounces and complaints are signed with that are brought to /receipts: whsec_ and base64 of 24 to 64 bytes; two of them while one is being replaced. Without it there are none."`
+	Timeout      time.Duration  `json:"timeout" doc:"How long one message may take, connecting included." min:"1s" max:"2m"`
+	Connections  int            `json:"connections" doc:"How many connections may be open at once." min:"1" max:"64"`
+	Idle         time.Duration  `json:"idle" doc:"How long an unused connection is kept." min:"0s" max:"5m"`
 }
 
 func defaults() Config {
@@ -33,7 +35,7 @@ func defaults() Config {
 
 // Validate implements channel.Config.
 func (c Config) Validate() error {
-	return errors.Join(c.validateAddr(), c.validateFrom(), c.validateLogin(), c.validateHelo(), c.validateDKIM())
+	return errors.Join(c.validateAddr(), c.validateFrom(), c.validateBounces(), c.validateLogin(), c.validateHelo(), c.validateDKIM(), checkReports(c.ReportSecret))
 }
 
 func (c Config) validateAddr() error {
@@ -57,6 +59,14 @@ func (c Config) validateFrom() error {
 	a, err := mail.ParseAddress(c.From)
 	if err != nil || !strings.Contains(domain(a.Address), ".") && domain(a.Address) != "localhost" {
 		return fmt.Errorf("from: %q is not Name <address>", c.From)
+	}
+	return nil
+}
+
+func (c Config) validateBounces() error {
+	a, err := mail.ParseAddress(c.Bounces)
+	if c.Bounces != "" && (err != nil || a.Address != c.Bounces || control(c.Bounces)) {
+		return fmt.Errorf("bounces: %q is not an address", c.Bounces)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@
 package email
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -40,7 +41,11 @@ func open(_ context.Context, cfg Config, env channel.Env) (channel.Sender, error
 		return nil, err
 	}
 	d := dialer{cfg: cfg, host: host, domain: domain(from.Address), tls: &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}}
-	return &sender{from: *from, env: env, pool: newPool(d), seals: signatures}, nil
+	s := &sender{from: *from, bounces: cmp.Or(cfg.Bounces, from.Address), env: env, pool: newPool(d), seals: signatures}
+	if cfg.ReportSecret.IsZero() {
+		return s, nil
+	}
+	return &tracked{s, cfg.ReportSecret.Reveal()}, nil
 }
 
 // authorities reads who is trusted; nil is the system's choice.
@@ -60,10 +65,11 @@ func authorities(file string) (*x509.CertPool, error) {
 }
 
 type sender struct {
-	from  mail.Address
-	env   channel.Env
-	pool  *pool
-	seals seals
+	from    mail.Address
+	bounces string // sender of the envelope
+	env     channel.Env
+	pool    *pool
+	seals   seals
 }
 
 // Send hands the message to the server. A connection that was kept warm may
@@ -124,4 +130,6 @@ var (
 	_ channel.Sender = (*sender)(nil)
 	_ channel.Prober = (*sender)(nil)
 	_ channel.Closer = (*sender)(nil)
+
+	_ channel.Tracker = (*tracked)(nil)
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type dialer struct {
 type link struct {
 	session *smtp.Client
 	timeout time.Duration // of one message
+	reports bool          // somebody reads what comes back
 	wire    *wire
 	expiry  *time.Timer // set while it is idle
 }
@@ -71,7 +73,7 @@ func (d dialer) dial(ctx context.Context) (*link, error) {
 		w.cut()
 		return nil, err
 	}
-	return &link{session: session, timeout: d.cfg.Timeout, wire: w}, nil
+	return &link{session: session, timeout: d.cfg.Timeout, reports: !d.cfg.ReportSecret.IsZero(), wire: w}, nil
 }
 
 func (d dialer) options(w *wire) []gomail.Option {
@@ -140,7 +142,7 @@ func (l *link) talk(m letter) *failure {
 	if err := l.session.UpdateDeadline(l.timeout); err != nil {
 		return &failure{at: atStart, err: err}
 	}
-	if err := l.session.Mail("<" + m.from + ">"); err != nil {
+	if err := l.session.Mail("<" + m.from + ">" + l.wishes(m)); err != nil {
 		return &failure{at: atSender, err: err}
 	}
 	if err := l.session.Rcpt("<" + m.to + ">"); err != nil {
@@ -158,6 +160,21 @@ func (l *link) talk(m letter) *failure {
 	}
 	return nil
 }
+
+// wishes are what reports on the message should hold, of servers that ask (RFC
+// 3461 section 4): its name, and no text, as there is a code in it.
+func (l *link) wishes(m letter) string {
+	if asks, _ := l.session.Extension("DSN"); !l.reports || !asks || len(m.id) > longestEnvelope || strings.Trim(m.id, inEnvelope) != "" {
+		return ""
+	}
+	return " RET=HDRS ENVID=" + m.id
+}
+
+// Names of envelopes (RFC 3461 section 4.4), of characters that need no escape.
+const (
+	longestEnvelope = 100
+	inEnvelope      = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@"
+)
 
 // reusable reports whether the next message may go the same way after err.
 func (l *link) reusable(err error) bool {

@@ -47,14 +47,17 @@ func (s *sender) compose(m channel.Message) (letter, error) {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	}
 	raw, err := s.seals.apply(msg)
-	return letter{id: id, from: s.from.Address, to: m.To, raw: raw}, err
+	return letter{id: id, from: s.bounces, to: m.To, raw: raw}, err
 }
+
+// longestKey is how long the part of a Message-ID before its @ can be.
+const longestKey = 64
 
 // messageID is the same whenever the same message is tried again, so that
 // servers and mailboxes can tell that it is one (RFC 5322 section 3.6.4).
 func messageID(key, domain string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-	if key == "" || len(key) > 64 || strings.Trim(key, plain) != "" {
+	if key == "" || len(key) > longestKey || strings.Trim(key, plain) != "" {
 		sum := sha256.Sum256([]byte(key))
 		key = hex.EncodeToString(sum[:16])
 	}

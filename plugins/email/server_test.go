@@ -46,11 +46,15 @@ type server struct {
 	cut      map[net.Conn]bool
 }
 
-type received struct{ from, to, raw string }
+type received struct {
+	from, to, raw     string
+	envelope, returns string // what reports should hold
+}
 
 type how struct {
 	tls  string // starttls, tls or none
 	auth bool
+	dsn  bool // it asks what reports should hold
 }
 
 func serve(tb testing.TB, h how) *server {
@@ -67,6 +71,7 @@ func serve(tb testing.TB, h how) *server {
 		}
 		return &session{s: s}, nil
 	}))
+	srv.EnableDSN = h.dsn
 	srv.Domain, srv.AllowInsecureAuth, srv.ErrorLog = "localhost", true, log.New(io.Discard, "", 0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -95,6 +100,7 @@ func serve(tb testing.TB, h how) *server {
 type session struct {
 	s        *server
 	from, to string
+	options  smtp.MailOptions
 }
 
 func (c *session) Reset()        { c.from, c.to = "", "" }
@@ -107,8 +113,8 @@ func (c *session) scripted(answer func() error) error {
 	return answer()
 }
 
-func (c *session) Mail(from string, _ *smtp.MailOptions) error {
-	c.from = from
+func (c *session) Mail(from string, options *smtp.MailOptions) error {
+	c.from, c.options = from, *options
 	return c.scripted(c.s.script().onMail)
 }
 
@@ -127,7 +133,7 @@ func (c *session) Data(r io.Reader) error {
 	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	c.s.mails = append(c.s.mails, received{c.from, c.to, string(raw)})
+	c.s.mails = append(c.s.mails, received{c.from, c.to, string(raw), c.options.EnvelopeID, string(c.options.Return)})
 	return nil
 }
 

@@ -40,7 +40,7 @@ var rules = []rule{
 	{"test", []string{"*"}},
 
 	// A plugin knows the port and the SDK of what it speaks with.
-	{"plugins/email", []string{"std", "ports/channel", "github.com/wneessen/go-mail", "github.com/emersion/go-msgauth/dkim"}},
+	{"plugins/email", []string{"std", "ports/channel", "ports/signature", "github.com/wneessen/go-mail", "github.com/emersion/go-msgauth/dkim"}},
 	{"plugins/passkey", []string{"std", "ports/channel", "github.com/go-webauthn/webauthn"}},
 	{"plugins/hotp", []string{"std", "ports/channel", "github.com/pquerna/otp"}},
 	{"plugins/webhook", []string{"std", "ports/channel", "ports/signature"}},

@@ -29,6 +29,7 @@ type sink struct {
 	pause  time.Duration // before a message is taken
 	began  int           // messages whose text has begun to arrive
 	mails  map[string][]string
+	named  map[string][]string // their Message-IDs
 }
 
 // newSink is a mail server that works.
@@ -38,7 +39,7 @@ func newSink(t *testing.T) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{t: t, addr: l.Addr().String(), mails: map[string][]string{}}
+	s := &sink{t: t, addr: l.Addr().String(), mails: map[string][]string{}, named: map[string][]string{}}
 	s.serve(l)
 	t.Cleanup(s.down)
 	return s
@@ -134,6 +135,13 @@ func (s *sink) texts(to string) []string {
 	return append([]string(nil), s.mails[to]...)
 }
 
+// ids are the Message-IDs of the messages to an address, oldest first.
+func (s *sink) ids(to string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.named[to]...)
+}
+
 // code waits for the nth message with a code to an address, and gives the code.
 func (s *sink) code(to string, n int, form string) string {
 	s.t.Helper()
@@ -188,6 +196,9 @@ func (l *letter) Data(r io.Reader) error {
 	l.sink.mu.Lock()
 	defer l.sink.mu.Unlock()
 	l.sink.mails[l.to] = append(l.sink.mails[l.to], text)
+	if m, err := mail.ReadMessage(strings.NewReader(string(raw))); err == nil {
+		l.sink.named[l.to] = append(l.sink.named[l.to], strings.Trim(m.Header.Get("Message-Id"), "<>"))
+	}
 	return nil
 }
 
