@@ -49,8 +49,9 @@ func (a *API) federationOperations() []operation {
 		handle(operation{
 			method: fiber.MethodPost, path: "/v1/sign-in/{channel}", id: "signInByAssertion", tag: federationTag, caller: public, status: fiber.StatusOK,
 			summary: "Sign in by another site's word",
-			about:   "The body is what the channel understands: `{\"id_token\",\"nonce\"}` for OpenID Connect, the fields of the widget for Telegram.",
-			faults:  append(asserted(), user.ErrNotAllowed, rule.ErrBlocked, device.ErrLinked, user.ErrTaken, limit.ErrCooldown),
+			about: "The body is what the channel understands: `{\"id_token\",\"nonce\"}` for OpenID Connect, the fields of the widget for Telegram. " +
+				"Either is good once, and not for long. Give the `nonce` if your app had one put into the token: then only a token with that one will do.",
+			faults: append(asserted(), user.ErrNotAllowed, rule.ErrBlocked, device.ErrLinked, user.ErrTaken, limit.ErrCooldown),
 		}, a.assert),
 		{
 			method: fiber.MethodGet, path: "/v1/sign-in/{channel}/start", id: "startRedirect", tag: federationTag, caller: public,
