@@ -9,9 +9,11 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/ports/channel"
+	"github.com/countersign/countersign/ports/channel/dial"
 )
 
 // Options say how one provider is spoken with.
@@ -25,6 +27,7 @@ type Options struct {
 	Params     url.Values    // what else is sent along to the provider's page
 	MaxAge     time.Duration // how old an ID token may be that an app brings
 	UserInfo   bool          // what the ID token does not say is asked for at the userinfo endpoint
+	Private    bool          // its addresses need not be public
 	Introspect bool          // access tokens that apps bring are accepted, after introspection
 
 	// Secret is our client secret at this moment; nil if we are a public client.
@@ -44,11 +47,28 @@ type Channel struct {
 	provider *provider
 }
 
-// Open makes a channel. It asks nobody anything yet, so that a provider that is
+// Open makes a channel. What the provider's document names may lead to our
+// neighbours, so only public addresses are connected to, unless Private is set or
+// the provider is on this machine. It asks nobody anything yet, so that a provider that is
 // down does not keep the host from starting.
 func Open(o Options, env channel.Env) *Channel {
-	caller := NewCaller(env.HTTP)
+	client := env.HTTP
+	if !o.Private && !strings.HasPrefix(o.Discovery, "http://") { // which is for this machine only
+		client = dial.Client(limit, false)
+	}
+	caller := NewCaller(client)
 	return &Channel{opts: o, env: env, caller: caller, provider: newProvider(o, caller, env.Now)}
+}
+
+// limit is how long one request to a provider may take, with its answer.
+const limit = 10 * time.Second
+
+// Close hangs up.
+func (c *Channel) Close(context.Context) error {
+	if c.caller.client.Transport != nil { // the one of all is not ours to close
+		c.caller.client.CloseIdleConnections()
+	}
+	return nil
 }
 
 // Begin sends the browser to the provider.

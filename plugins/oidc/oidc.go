@@ -35,6 +35,7 @@ type Config struct {
 	MaxAge         time.Duration  `json:"max_age" doc:"How old an ID token may be that an app brings." min:"1m" max:"12h"`
 	UserInfo       bool           `json:"user_info" doc:"Whether the userinfo endpoint is asked for what the ID token does not say."`
 	Introspection  bool           `json:"introspection" doc:"Whether access tokens that apps bring are accepted, if the provider's introspection endpoint says that they are ours."`
+	AllowPrivate   bool           `json:"allow_private" doc:"Whether the provider, and what its discovery document names, may be at private addresses, and be reached through a proxy."`
 }
 
 func defaults() Config {
@@ -73,7 +74,7 @@ func (c Config) options() federation.Options {
 	o := federation.Options{
 		Issuers: []string{c.Issuer}, Discovery: strings.TrimSuffix(c.Issuer, "/") + "/.well-known/openid-configuration",
 		Client: c.ClientID, Audiences: c.OtherClientIDs, Scopes: c.Scopes, Algorithms: c.Algorithms, MaxAge: c.MaxAge,
-		UserInfo: c.UserInfo, Introspect: c.Introspection, Identity: c.identity,
+		UserInfo: c.UserInfo, Introspect: c.Introspection, Private: c.AllowPrivate, Identity: c.identity,
 		// Whoever configures another issuer some day must not hand its people the
 		// accounts of others, who have the same subject at the old one.
 		Ref: func(who federation.Claims) string { return c.Issuer + "|" + who.Subject() },

@@ -50,7 +50,7 @@ var rules = []rule{
 	{"plugins/httpsender", []string{"std", "ports/channel", "go.yaml.in/yaml/v3"}},
 	// Those that sign people in at identity providers are made of one package,
 	// which is no plugin.
-	{"plugins/federation", []string{"std", "ports/channel", "github.com/golang-jwt/jwt/v5"}},
+	{"plugins/federation", []string{"std", "ports/channel", "ports/channel/dial", "github.com/golang-jwt/jwt/v5"}},
 	{"plugins/oidc", []string{"std", "ports/channel", "plugins/federation"}},
 	{"plugins/google", []string{"std", "ports/channel", "plugins/federation"}},
 	{"plugins/apple", []string{"std", "ports/channel", "plugins/federation", "github.com/golang-jwt/jwt/v5"}},
