@@ -55,7 +55,7 @@ func serve(ctx context.Context, l Loaded, opts []Option, started func()) error {
 	if started != nil {
 		started()
 	}
-	debug.FreeOSMemory() // reading the configuration and the phone plans leaves much behind
+	debug.FreeOSMemory() // putting everything together leaves much behind
 	var code int
 	select {
 	case <-ctx.Done():

@@ -1,15 +1,14 @@
-// Package phoneplan knows the world's numbering plans by Google's metadata, as
-// ported by nyaruka/phonenumbers. That library is lenient: it drops extensions
-// and pauses, translates letters, and reads numbers that nobody can have. This
-// adapter is not.
+// Package phoneplan knows the world's numbering plans by Google's metadata. It
+// reads numbers by a table of its own, which is made from nyaruka/phonenumbers
+// and tested against it: that library brings protobuf, more than a tenth of the
+// binary, and reads all plans when the program starts (decision 0015). It is also
+// lenient: it drops extensions and pauses, translates letters, and reads numbers
+// that nobody can have. This adapter does not.
 package phoneplan
 
 import (
 	"slices"
 	"strings"
-	"unicode"
-
-	"github.com/nyaruka/phonenumbers"
 
 	"github.com/countersign/countersign/ports/numbering"
 )
@@ -30,11 +29,11 @@ func New(also ...numbering.Kind) Plan {
 	})}
 }
 
-// maxRaw bounds, in bytes, what is handed to the library; a number of fifteen
-// digits needs less in any script.
+// maxRaw bounds, in bytes, what is read; a number of fifteen digits needs less in
+// any script.
 const maxRaw = 128
 
-// global is the library's region for numbers that belong to no country, such
+// global stands for the region of numbers that belong to no country, such
 // as satellite and universal numbers. Sending to them is expensive.
 const global = "001"
 
@@ -47,8 +46,8 @@ func (p Plan) Parse(raw, region string) (numbering.Number, error) {
 	if !p.accepts(n) {
 		return numbering.Number{}, numbering.ErrNotAccepted
 	}
-	// The library reads some of its own results differently. An account must
-	// not depend on how often its number was read, so those are refused.
+	// Some results would be read differently. An account must not depend on how
+	// often its number was read, so those are refused.
 	if again, err := read(n.E164, ""); err != nil || again != n {
 		return numbering.Number{}, numbering.ErrInvalid
 	}
@@ -61,40 +60,31 @@ func (p Plan) accepts(n numbering.Number) bool {
 }
 
 func read(raw, region string) (numbering.Number, error) {
-	if len(raw) > maxRaw || strings.ContainsFunc(raw, foreign) {
+	if len(raw) > maxRaw {
 		return numbering.Number{}, numbering.ErrInvalid
 	}
-	n, err := phonenumbers.Parse(raw, strings.ToUpper(region))
-	if err != nil || n.GetExtension() != "" || !phonenumbers.IsValidNumber(n) {
-		return numbering.Number{}, numbering.ErrInvalid // the library's error may hold the number
+	text, plus, ok := digits(raw)
+	if !ok {
+		return numbering.Number{}, numbering.ErrInvalid
 	}
-	return numbering.Number{
-		E164:   phonenumbers.Format(n, phonenumbers.E164),
-		Region: phonenumbers.GetRegionCodeForNumber(n),
-		Kind:   kind(phonenumbers.GetNumberType(n)),
-	}, nil
-}
-
-// foreign reports whether r is neither a digit nor a separator. Letters and
-// the signs ,;#*~: start an extension, a pause or a parameter.
-func foreign(r rune) bool {
-	return !unicode.Is(unicode.Nd, r) && !unicode.Is(unicode.Pd, r) &&
-		!unicode.Is(unicode.Zs, r) && !strings.ContainsRune("+./()\uff0b\u2212", r)
-}
-
-func kind(t phonenumbers.PhoneNumberType) numbering.Kind {
-	switch t {
-	case phonenumbers.MOBILE:
-		return numbering.Mobile
-	case phonenumbers.FIXED_LINE_OR_MOBILE:
-		return numbering.FixedOrMobile
-	case phonenumbers.FIXED_LINE:
-		return numbering.Fixed
-	case phonenumbers.VOIP:
-		return numbering.VoIP
-	case phonenumbers.PREMIUM_RATE:
-		return numbering.Premium
-	default:
-		return numbering.Other
+	w := plans()
+	of, national, ok := w.split(text, plus, w.regions[strings.ToUpper(region)])
+	if !ok || len(national) < fewest {
+		return numbering.Number{}, numbering.ErrInvalid
 	}
+	if bare := of.national(national); of.possible(bare) {
+		national = bare
+	}
+	if len(national) < fewest || len(national) > most {
+		return numbering.Number{}, numbering.ErrInvalid
+	}
+	home, ok := w.home(of.code, national)
+	if !ok {
+		return numbering.Number{}, numbering.ErrInvalid
+	}
+	kind, ok := home.kind(national)
+	if !ok {
+		return numbering.Number{}, numbering.ErrInvalid
+	}
+	return numbering.Number{E164: "+" + of.code + national, Region: home.region, Kind: kind}, nil
 }

@@ -78,7 +78,7 @@ var rules = []rule{
 	{"adapters/jwttoken", []string{"std", "domain", "ports", "github.com/golang-jwt/jwt/v5"}},
 	{"adapters/keyring", []string{"std", "domain", "ports"}},
 	{"adapters/meter", []string{"std", "domain", "ports", "github.com/VictoriaMetrics/metrics"}},
-	{"adapters/phoneplan", []string{"std", "domain", "ports", "github.com/nyaruka/phonenumbers"}},
+	{"adapters/phoneplan", []string{"std", "domain", "ports"}},
 	{"adapters/qrcode", []string{"std", "domain", "ports", "github.com/boombuler/barcode"}},
 	{"adapters/system", []string{"std", "domain", "ports", "github.com/google/uuid"}},
 	{"adapters/templates", []string{"std", "domain", "ports", "golang.org/x/text", template}},
