@@ -321,3 +321,61 @@ func TestA078UnknownKeysAreNoWayToMakeUsAsk(t *testing.T) {
 		rejected(t, "under a key that was withdrawn", c.Post("/v1/sign-in/google", map[string]string{"id_token": late}))
 	})
 }
+
+// A-072: an account that somebody made or bound by one provider, with an address
+// that was never proven, is not where its owner ends who comes by another provider,
+// or by a code.
+func TestA072WhoComesByAnotherProviderFindsNobodyThere(t *testing.T) {
+	g, issuer, config := google(t)
+	apart(t, harness.Options{Policy: patient, Config: config + "trusted_proxies: [127.0.0.0/8]\n"}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		evil := func(to, sub string) harness.Answer {
+			return by(c, "corp", issuer, said{"sub": sub, "email": to, "email_verified": false})
+		}
+		lurks := map[string]func(to, sub string) harness.Tokens{
+			"an account of the other provider's": func(to, sub string) harness.Tokens { return evil(to, sub).Tokens() },
+			"an account by password, with the other provider bound": func(to, sub string) harness.Tokens {
+				name := fmt.Sprint("mallory", people.Add(1))
+				c.Post("/v1/users", map[string]string{"username": name, "email": to, "password": "a long walk at night"}).Want(http.StatusCreated)
+				mallory := byPassword(c, name, "a long walk at night").Tokens()
+				token := issuer.Sign(issuer.Claims(now(c, said{"sub": sub, "email": to, "email_verified": false})))
+				if a := c.As(mallory.Access).Post("/v1/me/connections/corp", map[string]string{"id_token": token}); a.Status >= 300 {
+					t.Fatalf("binding the other provider: %s", a)
+				}
+				return mallory
+			},
+		}
+		comes := map[string]func(c *harness.Client, to string) harness.Tokens{
+			"Google": func(c *harness.Client, to string) harness.Tokens {
+				return by(c, "google", g, said{"sub": "at Google " + to, "email": to, "email_verified": true}).Tokens()
+			},
+			"a code": func(c *harness.Client, to string) harness.Tokens { return c.SignIn(to) },
+		}
+		for waits, lurk := range lurks {
+			for how, come := range comes {
+				to, sub := fmt.Sprintf("w%d@gmail.com", people.Add(1)), rand.Text()
+				mallory := lurk(to, sub)
+				home := c.With("X-Forwarded-For", "203.0.113.9")
+				victim := come(home, to)
+				if victim.User == mallory.User || !victim.New {
+					t.Errorf("%s, then by %s: %+v, want somebody new", waits, how, victim)
+				}
+				me := c.As(victim.Access).Get("/v1/me").Want(http.StatusOK)
+				if me.Text("identifiers.0.value") != to || me.Get("identifiers.0.verified") != true {
+					t.Errorf("%s, then by %s: %s, want the address to be the victim's", waits, how, me)
+				}
+				if all := c.As(victim.Access).Get("/v1/me/connections").Want(http.StatusOK); strings.Contains(string(all.Body), "corp") {
+					t.Errorf("%s, then by %s: the victim has %s", waits, how, all)
+				}
+				if back := evil(to, sub).Tokens(); back.User != mallory.User {
+					t.Errorf("%s, then by %s: the other provider leads to %s, want %s", waits, how, back.User, mallory.User)
+				}
+				if theirs := c.As(mallory.Access).Get("/v1/me").Want(http.StatusOK); strings.Contains(string(theirs.Body), `"value":"`+to+`","verified":true`) {
+					t.Errorf("%s, then by %s: the attacker has the address: %s", waits, how, theirs)
+				}
+				if again := come(home, to); again.User != victim.User {
+					t.Errorf("%s, by %s again: %s, want %s", waits, how, again.User, victim.User)
+				}
+			}
+		}
+	})
+}
