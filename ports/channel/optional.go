@@ -47,7 +47,10 @@ type Announcement struct {
 type Callback interface {
 	// Receive reads an inbound request and says which challenge it answers.
 	// It authenticates the messenger, with ErrForged if it cannot and with
-	// ErrIrrelevant if nothing is answered, but judges nothing: Verify does that. The handle is never empty without an error.
+	// ErrIrrelevant if nothing is answered, but judges nothing: Verify does that.
+	// Clients answer too, with data of their own, and Verify cannot tell whose it
+	// gets: what Receive gives is sealed, and bound to the handle, unless somebody
+	// elsewhere vouches for it. The handle is never empty without an error.
 	Receive(ctx context.Context, in Inbound) (handle string, r Response, err error)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 
@@ -51,7 +52,7 @@ func (r *reader) Verify(_ context.Context, c channel.Challenge, _ channel.State,
 	if err := json.Unmarshal(resp.Data, &s); err != nil && len(resp.Data) > 0 {
 		return channel.Reject(channel.Mismatch), nil
 	}
-	if s.Who == "" || s.Handle != c.Handle && r.bug != "nonce unchecked" || !hmac.Equal([]byte(s.Sum), []byte(s.sum())) {
+	if s.Who == "" || s.Handle != c.Handle && r.bug != "nonce unchecked" || !hmac.Equal([]byte(s.Sum), []byte(s.sum())) && r.bug != "sum unchecked" {
 		return channel.Reject(channel.Mismatch), nil
 	}
 	v := channel.Verdict{Outcome: channel.Verified, Ref: s.Who, Identity: &channel.Identity{Issuer: "badge.example"}}
@@ -86,6 +87,14 @@ func badgeSuite(_ *testing.T, b bug) channeltest.Suite {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return channel.Response{Data: raw}
+		if b == "nothing is brought" {
+			return channel.Response{Data: raw}
+		}
+		cb, _ := channel.As[channel.Callback](s.Channel)
+		_, resp, err := cb.Receive(tb.Context(), channel.Inbound{Method: http.MethodPost, Body: raw})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return resp
 	}}
 }

@@ -17,7 +17,9 @@ type Suite struct {
 
 	// Respond plays the person, and whatever provider they use. It is called
 	// once for every challenge that is to be met, enrolment included, and
-	// never by two goroutines at once.
+	// never by two goroutines at once. What a provider would bring to a
+	// Callback goes to the Receive of the scene's channel: the kit takes it as
+	// genuine, and brings forgeries of it.
 	Respond func(tb testing.TB, s Scene) channel.Response
 
 	// Lie answers wrongly, but plausibly. Without it, a wrong code is typed.
@@ -85,6 +87,7 @@ func (s Suite) run(t T) {
 	t.Run("concurrent use", s.concurrent)
 	t.Run("cancelled context", s.cancelled)
 	t.Run("garbage callbacks", s.garbage)
+	t.Run("forged callbacks", s.forged)
 	t.Run("garbage reports", s.hearsay)
 	t.Run("nothing is left running", s.leaks)
 	t.Run("when the provider", s.provider)

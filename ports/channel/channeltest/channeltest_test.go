@@ -15,7 +15,7 @@ import (
 type suite func(*testing.T, bug) channeltest.Suite
 
 func TestGoodChannelsPass(t *testing.T) {
-	for name, make := range map[string]suite{"pager": pagerSuite, "token": tokenSuite, "sheet": sheetSuite, "badge": badgeSuite, "desk": deskSuite} {
+	for name, make := range map[string]suite{"pager": pagerSuite, "token": tokenSuite, "sheet": sheetSuite, "badge": badgeSuite, "desk": deskSuite, "bell": bellSuite} {
 		t.Run(name, func(t *testing.T) { channeltest.Run(t, make(t, "")) })
 	}
 }
@@ -70,6 +70,17 @@ func seeded() map[bug]struct {
 		"send ignores cancellation":        {pagerSuite, "cancelled context"},
 		"empty callback handle accepted":   {badgeSuite, "garbage callbacks"},
 		"callback blames the provider":     {badgeSuite, "garbage callbacks"},
+		"nothing is brought":               {badgeSuite, "forged callbacks"},
+		"sum unchecked":                    {badgeSuite, "forged callbacks"},
+		"anybody may ring":                 {bellSuite, "forged callbacks"},
+		"no header is as good":             {bellSuite, "forged callbacks"},
+		"header compared in part":          {bellSuite, "forged callbacks"},
+		"forged is irrelevant":             {bellSuite, "forged callbacks"},
+		"data not sealed":                  {bellSuite, "forged callbacks"},
+		"seal unchecked":                   {bellSuite, "forged callbacks"},
+		"no seal is as good":               {bellSuite, "forged callbacks"},
+		"half the data sealed":             {bellSuite, "forged callbacks"},
+		"nothing to prove":                 {bellSuite, "forged callbacks"},
 		"unsigned report believed":         {pagerSuite, "garbage reports"},
 		"report blames the provider":       {pagerSuite, "garbage reports"},
 		"goroutine left running":           {pagerSuite, "nothing is left running"},

@@ -28,8 +28,9 @@ type rig struct {
 	made    atomic.Int64
 	closing sync.Once
 
-	mu    sync.Mutex // guards inbox
-	inbox []channel.Message
+	mu      sync.Mutex // guards the rest
+	inbox   []channel.Message
+	brought []errand // what came to the channel's Callback while the person was played
 }
 
 // start is when every rig's clock starts: in the middle of a 30-second step.
@@ -118,7 +119,7 @@ func (r *rig) begin(tb testing.TB, c channel.Challenge) (Scene, channel.Opening)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Scene{Challenge: c, Prompt: o.Prompt, Inbox: append([]channel.Message(nil), r.inbox...), Channel: r.ch, Clock: r.clock}, o
+	return Scene{Challenge: c, Prompt: o.Prompt, Inbox: append([]channel.Message(nil), r.inbox...), Channel: r.heard(), Clock: r.clock}, o
 }
 
 // deliver does what the core's dispatcher does.
