@@ -26,7 +26,7 @@ type SignUp struct {
 	Allowed    bool     `yaml:"allowed" doc:"Whether new accounts can be made at all, other than by invitation."`
 	AutoCreate bool     `yaml:"auto_create" doc:"Whether answering a sign-in challenge to an unknown address makes an account."`
 	Invite     bool     `yaml:"invite" doc:"Whether users may invite others; operators always may."`
-	Required   []string `yaml:"required" enum:"username,email,phone" doc:"The kinds of identifiers that a new user must have: addresses proven, a user name chosen."`
+	Required   []string `yaml:"required" enum:"username,email,phone" doc:"The kinds of identifiers that a new user must have: addresses proven, a user name chosen. Nobody is let in for the first time without."`
 
 	KeepIdle time.Duration `yaml:"keep_idle" min:"0s" max:"87600h" doc:"How long an account made by a form is kept if no address of it is ever proven and nobody signs in; 0s: for ever."`
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/countersign/countersign/app/sessions"
 	"github.com/countersign/countersign/domain/assurance"
@@ -183,8 +182,10 @@ func (s *Service) settleCompletion(ctx context.Context, w settling) (Outcome, er
 	if err := waiting.Refusal(w.now); err != nil {
 		return Outcome{}, err
 	}
-	if out, known, err := s.joinKnown(ctx, w, waiting); known || err != nil {
-		return out, err
+	if waiting.User == "" {
+		if out, known, err := s.joinKnown(ctx, w, waiting); known || err != nil {
+			return out, err
+		}
 	}
 	if err := s.settled(ctx, w); err != nil {
 		return Outcome{}, err
@@ -207,6 +208,9 @@ type finishing struct {
 
 // finish makes a user of somebody new who has everything, and signs them in.
 func (s *Service) finish(ctx context.Context, waiting session.SignIn, how finishing) (Outcome, error) {
+	if waiting.User != "" {
+		return s.finishKnown(ctx, waiting, how.client)
+	}
 	now, d := s.Clock.Now(), waiting.Draft
 	u := user.User{
 		ID: s.IDs.New(), Tenant: waiting.Tenant, Status: user.Active, Locale: d.Locale, FirstName: d.FirstName, LastName: d.LastName, CreatedAt: now,
@@ -238,19 +242,6 @@ func (s *Service) finish(ctx context.Context, waiting session.SignIn, how finish
 	out, err := s.signedIn(one, account)
 	out.NewUser = err == nil
 	return out, err
-}
-
-// spend uses a sign-in that waited.
-func spend(ctx context.Context, tx store.Tx, waiting session.SignIn, now time.Time) error {
-	found, err := tx.SignIns().Get(ctx, waiting.Tenant, waiting.ID)
-	if err != nil {
-		return err
-	}
-	if err := found.Refusal(now); err != nil {
-		return err
-	}
-	found.UsedAt = now
-	return tx.SignIns().Save(ctx, found)
 }
 
 // admit stores somebody new with everything that they brought along, and with

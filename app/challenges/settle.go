@@ -138,7 +138,8 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 	return s.welcomeBack(ctx, w, st)
 }
 
-// welcomeBack signs somebody known in, or lets them wait for a second factor.
+// welcomeBack signs somebody known in, or lets them wait for a second factor, or
+// for what they lack if they never were in.
 func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
 	u := *w.paid.User
 	mine, due, err := s.secondFactorDue(ctx, u, w)
@@ -147,6 +148,12 @@ func (s *Service) welcomeBack(ctx context.Context, w settling, st store.Settleme
 	}
 	if w.in.Further || due && !s.Sessions.Trusts(u, w.in.Trusted, w.now) {
 		return s.waitForSecond(ctx, w, st, u, mine)
+	}
+	switch missing, d, err := s.lacking(ctx, w, u); {
+	case err != nil:
+		return Outcome{}, err
+	case len(missing) > 0:
+		return s.waitForRest(ctx, w, st, missing, d, []assurance.Evidence{w.evidence()})
 	}
 	s.join(w, &st, u, w.link)
 	return s.startSession(ctx, w, st, user.Account{User: u}, []assurance.Evidence{w.evidence()})

@@ -34,18 +34,25 @@ func (s *Service) settleSecondFactor(ctx context.Context, w settling) (Outcome, 
 		st.Events = append(st.Events, s.event(w, waiting.User, event.RecoveryCodeUsed, "device", c.Device))
 		s.tellRecovery(w, &st)
 	}
-	if waiting.Draft != nil {
-		s.join(w, &st, *w.paid.User, waiting.Draft.Link)
-	}
 	if waiting.CreatedAt.Before(w.paid.User.ResetAt) || waiting.Step != session.Second {
 		return Outcome{}, session.ErrPendingInvalid
 	}
+	all := assurance.Merge(waiting.Evidence, w.evidence())
+	if waiting.Draft != nil {
+		w.link = waiting.Draft.Link
+	}
+	switch missing, d, err := s.lacking(ctx, w, *w.paid.User); {
+	case err != nil:
+		return Outcome{}, err
+	case len(missing) > 0:
+		return s.waitForRest(ctx, w, st, missing, d, all)
+	}
+	s.join(w, &st, *w.paid.User, w.link)
 	remember := s.Tenants.Policy(c.Tenant).TwoFactor.Remember
 	trust := w.in.Remember && remember > 0 && !w.via.Backup
 	if trust {
 		st.Events = append(st.Events, s.event(w, waiting.User, event.BrowserRemembered, "client", w.in.Client))
 	}
-	all := assurance.Merge(waiting.Evidence, w.evidence())
 	out, err := s.startSession(ctx, w, st, user.Account{User: *w.paid.User}, all)
 	if trust && err == nil {
 		out.Trusted, out.TrustedIn = s.Sessions.Trust(*w.paid.User, w.now), remember

@@ -70,7 +70,7 @@ func (p Policy) Admit(d Door, has []contact.Kind) Decision {
 	case d == ByCode && !slices.ContainsFunc(has, provable):
 		return Decision{Reason: NameOnly}
 	}
-	if d == ByForm { // who signs up by a form proves what is required afterwards
+	if d == ByForm { // who signs up by a form proves what is required at their first sign-in
 		return Decision{OK: true, Reason: Fine}
 	}
 	if missing := p.Lacks(has); len(missing) > 0 {

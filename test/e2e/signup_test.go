@@ -199,6 +199,33 @@ func TestS010PasswordAndBothAddresses(t *testing.T) {
 	})
 }
 
+// Whoever fills in a form is let in once everything is proven that must be, by
+// whatever they come.
+func TestS010BothAddressesAreProvenBeforeAnybodyIsIn(t *testing.T) {
+	policy := quick + "identity: { auto_send: true }\nsign_up: { required: [email, phone] }\n"
+	both(t, policy, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		a := signUp(c, form{"email": ann, "phone": anns, "username": "ann", "password": knows}).Want(http.StatusCreated)
+		texts := len(c.AwaitMessages(anns, 1))
+		wait := byPassword(c, "ann", knows).Want(http.StatusOK)
+		if wait.Text("status") != "identifier_required" || wait.Get("access_token") != nil || wait.Text("missing.1") != "phone" {
+			t.Fatalf("%s, want both addresses to be missing", wait)
+		}
+		c.Verify(asked(a)["email"], c.AwaitMessages(ann, 1)[0].Code).Want(http.StatusOK)
+		wait = byPassword(c, ann, knows).Want(http.StatusOK)
+		if wait.Text("status") != "identifier_required" || wait.Text("missing.0") != "phone" || wait.Text("missing.1") != "" {
+			t.Fatalf("%s, want the phone to be missing", wait)
+		}
+		pending := c.As(wait.Text("pending_token"))
+		ask := pending.Post("/v1/sign-in/complete", map[string]string{"phone": anns}).Want(http.StatusOK)
+		in := c.Verify(ask.Text("id"), c.AwaitMessages(anns, texts+1)[0].Code).Tokens()
+		if mine := identifiers(c, in.Access); !mine["email"].Verified || !mine["phone"].Verified {
+			t.Errorf("%+v, want both verified", mine)
+		}
+		byPassword(c, anns, knows).Tokens()
+		pending.Post("/v1/sign-in/complete", map[string]string{"phone": anns}).WantCode(http.StatusUnauthorized, "invalid_pending_token")
+	})
+}
+
 func TestS011TheSameAddressesAtAnotherTenant(t *testing.T) {
 	served(t, harness.Options{Policy: quick + "identity: { auto_send: true }\n", Config: twoTenants}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
 		here, there := c, at(c, "t2")
