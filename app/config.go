@@ -61,7 +61,7 @@ type Brand struct {
 type Channel struct {
 	Use      string                    `yaml:"use" doc:"The plugin's type."`
 	Fallback []string                  `yaml:"fallback" doc:"Channels that take over when this one cannot send."`
-	Regions  []string                  `yaml:"countries" doc:"ISO 3166 codes of the countries that it sends to, such as [GB, DE]; none means all. To others nothing is sent, and nobody is told."`
+	Regions  []string                  `yaml:"countries" doc:"ISO 3166 codes of the countries that it sends to, such as [GB, DE]; none means all. To others nothing is sent, and nobody is told; nor where it stands in for another channel, or is asked for by name."`
 	Plugin   map[string]configfile.Raw `yaml:",inline"`
 }
 

@@ -150,7 +150,7 @@ type parts struct {
 func newDispatcher(p parts, l Loaded, links delivery.Links) *delivery.Dispatcher {
 	return delivery.New(delivery.Needs{
 		Store: p.Store, Channels: p.Channels, Codes: p.Codes, Links: links, Composer: p.Composer, Clock: p.Clock, IDs: p.IDs,
-		Random: p.Random, Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Tenants: p.Tenants, Host: l.host(),
+		Random: p.Random, Meter: p.Meter, Log: p.Log, Owner: p.IDs.New(), Tenants: p.Tenants, Host: l.host(), Region: regionOf,
 	})
 }
 

@@ -99,20 +99,21 @@ func (s *Service) route(in StartInput, a aim, named contact.Contact) (aim, error
 // serves finds the first channel of the route that sends to the address's country.
 // It reports false if none does.
 func (s *Service) serves(via *channels.Instance, asked string, c contact.Contact) bool {
-	if c.Kind != contact.Phone || s.Region == nil {
-		return true
-	}
-	region := s.Region(c.Value)
-	if asked != "" || via.Serves(region) {
-		return via.Serves(region)
+	if fine := s.sends(*via, c); fine || asked != "" {
+		return fine
 	}
 	for _, next := range s.Channels.Route(c.Kind) {
-		if next.Serves(region) {
+		if s.sends(next, c) {
 			*via = next
 			return true
 		}
 	}
 	return false
+}
+
+// sends reports whether a channel sends to the address's country.
+func (s *Service) sends(via channels.Instance, c contact.Contact) bool {
+	return c.Kind != contact.Phone || s.Region == nil || via.Serves(s.Region(c.Value))
 }
 
 func (s *Service) routeName(in StartInput, a aim, named contact.Contact) (aim, error) {

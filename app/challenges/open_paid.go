@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/meter"
 	"github.com/countersign/countersign/ports/store"
@@ -52,6 +53,10 @@ func (s *Service) openPaid(ctx context.Context, in StartInput, a aim, c challeng
 // decoy from then on: the channel knows nothing of it.
 func (s *Service) reach(ctx context.Context, c *challenge.Challenge, a aim) (show []string, err error) {
 	if c.Decoy {
+		return nil, s.pretend(ctx, c)
+	}
+	if !s.sends(a.via, contact.Contact{Kind: c.Kind, Value: c.Destination}) {
+		c.Decoy = c.Sends == 1
 		return nil, s.pretend(ctx, c)
 	}
 	pays, err := s.ranges.Pay(ctx, *c)

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/app/challenges"
 	"github.com/countersign/countersign/app/channels"
 	"github.com/countersign/countersign/domain/challenge"
+	"github.com/countersign/countersign/domain/contact"
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/ports/channel"
 	"github.com/countersign/countersign/ports/meter"
@@ -21,6 +23,8 @@ import (
 func (d *Dispatcher) deliver(ctx context.Context, p store.Parcel) bool {
 	now := d.Clock.Now()
 	f := store.Finish{ID: p.ID, Tenant: p.Tenant, Handle: p.Handle, Number: p.Number, Fence: p.Fence}
+	via, missing := d.carriers(p)
+	p.Challenge.Decoy = p.Challenge.Decoy || missing == nil && len(via) == 0 // nothing is sent to that country, and nobody is told
 	pays, err := d.ranges.Pay(ctx, p.Challenge)
 	p.Challenge.Decoy = p.Challenge.Decoy || !pays // from here on nothing tells them apart
 	var receipt *store.Receipt
@@ -116,29 +120,51 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) (*
 	if p.Challenge.Decoy {
 		return nil, d.pretend(ctx, p.Channel, out)
 	}
-	first, err := d.Channels.Get(p.Channel)
+	route, err := d.carriers(p)
 	if err != nil {
 		return nil, errors.Join(err, channel.ErrRefused)
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(timeout, p.Deadline.Sub(now)))
 	defer cancel()
-	began := d.Clock.Now()
-	receipt, err := d.sendVia(ctx, first, p, out)
-	if !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
-		d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
-	}
-	for _, id := range first.Fallback {
+	var receipt *store.Receipt
+	for i, via := range route {
+		if i > 0 {
+			d.Log.Warn("falling over to another channel", "from", p.Channel, "to", via.ID, "error", err)
+		}
+		began := d.Clock.Now()
+		receipt, err = d.sendVia(ctx, via, p, out)
+		if via.ID == p.Channel && !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
+			d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
+		}
 		if err == nil || errors.Is(err, channel.ErrUndeliverable) || ctx.Err() != nil {
-			return receipt, err
+			break
 		}
-		next, missing := d.Channels.Get(id)
-		if missing != nil {
-			continue
-		}
-		d.Log.Warn("falling over to another channel", "from", p.Channel, "to", id, "error", err)
-		receipt, err = d.sendVia(ctx, next, p, out)
 	}
 	return receipt, err
+}
+
+// carriers lists what may take a message, the first first: its channel, and those
+// that stand in for that, as far as they send to the country it goes to.
+func (d *Dispatcher) carriers(p store.Parcel) ([]channels.Instance, error) {
+	first, err := d.Channels.Get(p.Channel)
+	if err != nil {
+		return nil, err
+	}
+	all := []channels.Instance{first}
+	for _, id := range first.Fallback {
+		if next, err := d.Channels.Get(id); err == nil {
+			all = append(all, next)
+		}
+	}
+	to := contact.Contact{Kind: p.Challenge.Kind, Value: p.Challenge.Destination}
+	if p.Notice != nil {
+		to = p.Notice.To
+	}
+	if to.Kind != contact.Phone || d.Region == nil {
+		return all, nil
+	}
+	region := d.Region(to.Value)
+	return slices.DeleteFunc(all, func(in channels.Instance) bool { return !in.Serves(region) }), nil
 }
 
 // pretend writes what a decoy would say, and keeps it: whoever asks next must not

@@ -74,8 +74,8 @@ type noConfig struct{}
 
 func (noConfig) Validate() error { return nil }
 
-func plugin(typ string, c *carrier) channel.Plugin {
-	return channel.DefineSender(channel.Descriptor{Type: typ, Title: typ, Address: channel.Email}, func() noConfig { return noConfig{} },
+func plugin(typ string, to channel.AddressKind, c *carrier) channel.Plugin {
+	return channel.DefineSender(channel.Descriptor{Type: typ, Title: typ, Address: to}, func() noConfig { return noConfig{} },
 		func(context.Context, noConfig, channel.Env) (channel.Sender, error) {
 			if typ == "other" {
 				return reporter{c}, nil
@@ -125,16 +125,21 @@ type bubbleClock struct{}
 
 func (bubbleClock) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return rigOf(t, channel.Email, nil, nil) }
+
+// rigOf sends to addresses of a kind by "email", and by "backup" if that fails, each
+// to some countries only: the first two digits of a number are its country.
+func rigOf(t *testing.T, to channel.AddressKind, first, other []string) *rig {
 	t.Helper()
 	r := &rig{store: memstore.New(), first: &carrier{}, other: &carrier{}, words: &plainComposer{}, log: &strings.Builder{}}
-	catalog, err := channels.NewCatalog([]channel.Plugin{plugin("first", r.first), plugin("other", r.other)})
+	catalog, err := channels.NewCatalog([]channel.Plugin{plugin("first", to, r.first), plugin("other", to, r.other)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	noDecode := func(any) error { return nil }
 	registry, err := catalog.Open(t.Context(), []channels.Spec{
-		{ID: "email", Use: "first", Decode: noDecode, Fallback: []string{"backup"}}, {ID: "backup", Use: "other", Decode: noDecode},
+		{ID: "email", Use: "first", Decode: noDecode, Fallback: []string{"backup"}, Regions: first},
+		{ID: "backup", Use: "other", Decode: noDecode, Regions: other},
 	}, func(string) channel.Env { return channel.Env{} })
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +147,7 @@ func newRig(t *testing.T) *rig {
 	r.d = delivery.New(delivery.Needs{
 		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: r.words, Clock: bubbleClock{}, IDs: &r.ids,
 		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
-		Owner: "me", Host: "example.com", Links: links{},
+		Owner: "me", Host: "example.com", Links: links{}, Region: func(e164 string) string { return e164[1:3] },
 		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Brand: tenants.Brand{Name: "Example", Support: "help@example.com"}, Locale: "en"},
 			tenants.Entry{Tenant: tenant.Tenant{Slug: "t2"}, Brand: tenants.Brand{Name: "Two"}, Locale: "de"}),
 	})
@@ -183,8 +188,13 @@ func (r *rig) fate(t *testing.T, s store.Start) challenge.Delivery {
 // bubble runs a test with a dispatcher at work, in time that passes at once.
 func bubble(t *testing.T, fn func(t *testing.T, r *rig)) {
 	t.Helper()
+	bubbleOf(t, newRig, fn)
+}
+
+func bubbleOf(t *testing.T, open func(*testing.T) *rig, fn func(t *testing.T, r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
+		r := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); r.d.Run(ctx) }()

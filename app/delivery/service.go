@@ -51,6 +51,8 @@ type Needs struct {
 	Owner    string // names this process among the replicas
 	Tenants  *tenants.Book
 	Host     string // of the page that waits for codes
+
+	Region func(e164 string) string // ISO 3166 code of a phone number's country; nil knows none
 }
 
 // How the dispatcher works. Leases outlast the longest send, so that nobody

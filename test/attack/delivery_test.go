@@ -155,6 +155,11 @@ func TestA082NothingIsSentWhereItCosts(t *testing.T) {
 		if n := delivered(c, ""); n != 3 { // one to a number, two that were asked for to know
 			t.Errorf("%d messages went out, want 3", n)
 		}
+		who := c.SignIn(fresh()) // whoever has an account does not come farther
+		c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "sms", "to": "+31612345678"}).Want(http.StatusCreated)
+		if n := delivered(c, "+31612345678"); n != 0 {
+			t.Errorf("%d messages went to the number that a device was to be, want none", n)
+		}
 	})
 }
 

@@ -58,7 +58,7 @@ const public = "https://login.example.com"
 
 // carriers runs a scenario with a carrier of texts and two providers that check,
 // of codes as long as ours and longer ones.
-func carriers(t *testing.T, scenario func(t *testing.T, c *harness.Client, m *carried, v *providers.Verify)) {
+func carriers(t *testing.T, more string, scenario func(t *testing.T, c *harness.Client, m *carried, v *providers.Verify)) {
 	t.Helper()
 	t.Parallel()
 	harness.Stores(t, func(t *testing.T, store harness.Store) {
@@ -69,15 +69,15 @@ func carriers(t *testing.T, scenario func(t *testing.T, c *harness.Client, m *ca
 		v := (&providers.Verify{Account: "AC" + strings.Repeat("0", 32), Token: "the-auth-token", Service: "VA" + strings.Repeat("0", 32)}).Start()
 		t.Cleanup(v.Close)
 		verify := fmt.Sprintf("use: twilio_verify, twilio_verify: { account: %s, token: %s, service: %s, api: %q", v.Account, v.Token, v.Service, v.URL)
-		config := fmt.Sprintf("channels:\n  sms: { use: twilio, twilio: { account: %s, token: hush, from: Example, api: %q } }\n  verify: { %s } }\n  verify8: { %s, length: 8 } }\n",
-			v.Account, srv.URL, verify, verify)
+		config := fmt.Sprintf("channels:\n  sms: { use: twilio, twilio: { account: %s, token: hush, from: Example, api: %q } }\n  verify: { %s }\n  verify8: { %s, length: 8 } }\n",
+			v.Account, srv.URL, verify+" }"+more, verify)
 		s := harness.Start(t, harness.Options{Store: store, Mode: harness.Production, Public: public, Policy: quick, Config: config})
 		scenario(t, s.Client(t), m, v)
 	})
 }
 
 func TestS118ACarrierReportsWhatBecameOfAMessage(t *testing.T) {
-	carriers(t, func(t *testing.T, c *harness.Client, m *carried, _ *providers.Verify) {
+	carriers(t, "", func(t *testing.T, c *harness.Client, m *carried, _ *providers.Verify) {
 		id := beginChecked(c).Text("id")
 		waitFor(t, patient, "the message to leave", func() bool { return delivery(c, id) == "sent" })
 		if got := m.sent()[0].Get("StatusCallback"); got != public+"/receipts/sms" {
@@ -103,7 +103,7 @@ func TestS118ACarrierReportsWhatBecameOfAMessage(t *testing.T) {
 }
 
 func TestS118AnotherWayHasToFitTheCode(t *testing.T) {
-	carriers(t, func(t *testing.T, c *harness.Client, m *carried, v *providers.Verify) {
+	carriers(t, "", func(t *testing.T, c *harness.Client, m *carried, v *providers.Verify) {
 		a := beginChecked(c)
 		id := a.Text("id")
 		if a.Text("channel") != "sms" || a.Text("channels_left.0") != "verify" || a.Get("channels_left.1") != nil {
@@ -122,7 +122,7 @@ func TestS118AnotherWayHasToFitTheCode(t *testing.T) {
 // S-118, A-026: a provider keeps one code for a phone. Whoever comes to it from
 // another channel gets a code of their own, and not that of a challenge before.
 func TestS118AnotherWayAsksForACodeOfItsOwn(t *testing.T) {
-	carriers(t, func(t *testing.T, c *harness.Client, _ *carried, v *providers.Verify) {
+	carriers(t, "", func(t *testing.T, c *harness.Client, _ *carried, v *providers.Verify) {
 		c.Post("/v1/challenges", form{"to": anns, "channel": "verify"}).Want(http.StatusAccepted)
 		theirs := v.Read(anns)
 		id := beginChecked(c).Text("id")
@@ -159,6 +159,23 @@ func TestS118TheNewestCodeCounts(t *testing.T) {
 				}
 				c.Verify(id, newest).Tokens()
 			})
+		}
+	})
+}
+
+func TestCountriesHoldForEveryWay(t *testing.T) {
+	carriers(t, ", countries: [GB]", func(t *testing.T, c *harness.Client, m *carried, v *providers.Verify) {
+		id := beginChecked(c).Text("id")
+		waitFor(t, patient, "the message to leave", func() bool { return delivery(c, id) == "sent" })
+		who := c.Verify(id, regexp.MustCompile(`[0-9]{6}`).FindString(m.sent()[0].Get("Body"))).Tokens()
+		c.Post("/v1/challenges/"+beginChecked(c).Text("id")+"/resend", map[string]string{"channel": "verify"}).Want(http.StatusAccepted)
+		c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "verify", "to": "+31612345679"}).Want(http.StatusCreated)
+		if n := v.Asked(); n != 0 {
+			t.Errorf("the provider was asked %d times to send where it does not, want never", n)
+		}
+		c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "verify", "to": "+447400123456"}).Want(http.StatusCreated)
+		if n := v.Reached(); n != 1 {
+			t.Errorf("the provider reached people %d times where it does, want once", n)
 		}
 	})
 }
