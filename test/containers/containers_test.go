@@ -83,11 +83,10 @@ func TestParallelTestsGetDatabasesOfTheirOwnFromOneTemplate(t *testing.T) {
 
 // Every way to a server has to keep the same promises.
 func TestEverySourceGivesDatabasesAndLeavesNothing(t *testing.T) {
-	for _, s := range []source{{"docker", startDocker}, {"local", startLocal}} {
+	for _, s := range []source{{"docker", startDocker}, {"local postgres", startLocal}} {
 		t.Run(s.name, func(t *testing.T) {
 			started, err := s.start(t.Context())
 			if err != nil {
-				// Only Docker can be required by name; the other is an extra.
 				Require(t, s.name, false, err.Error())
 			}
 			keepsPromises(t, started)

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/countersign/countersign/test/containers"
 )
 
 func TestLocalServerIsDurableAndItsWorkIsSeen(t *testing.T) {
-	if _, err := programs(); err != nil {
-		t.Skip(err)
-	}
+	_, err := programs()
+	containers.Require(t, "local postgres", err == nil, "install the server of PostgreSQL (package postgresql)")
 	dir := t.TempDir()
 	for d := dir; d != "/"; d = d[:max(1, strings.LastIndexByte(d, '/'))] {
 		if strings.HasPrefix(d, os.TempDir()+"/") {
