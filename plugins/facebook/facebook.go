@@ -114,7 +114,7 @@ func (f face) Verify(ctx context.Context, _ channel.Challenge, s channel.State, 
 		}
 		return f.identify(ctx, token, "")
 	}
-	if !f.cfg.AccessTokens || !shape.MatchString(a.AccessToken) {
+	if !f.cfg.AccessTokens || !shaped(a.AccessToken) {
 		return channel.Reject(channel.Mismatch), nil
 	}
 	sum := sha256.Sum256([]byte(a.AccessToken))

@@ -14,8 +14,13 @@ import (
 	"github.com/countersign/countersign/ports/channel"
 )
 
-// shape is what a token may be made of.
-var shape = regexp.MustCompile(`^[A-Za-z0-9_]{8,255}$`)
+// shape is what a token may be made of. A pattern that counts as well would be
+// made of as many parts.
+var shape = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+
+func shaped(token string) bool {
+	return len(token) >= 8 && len(token) <= 255 && shape.MatchString(token)
+}
 
 // exchange turns a code into an access token. GitHub answers 200 whatever happens.
 func (h hub) exchange(ctx context.Context, t federation.Trip, code string) (string, channel.Reason, error) {
@@ -38,7 +43,7 @@ func (h hub) exchange(ctx context.Context, t federation.Trip, code string) (stri
 		return "", "", fmt.Errorf("%w: exchange of a code: %s", channel.ErrRefused, got.Error)
 	case got.Error != "":
 		return "", channel.Mismatch, nil
-	case !shape.MatchString(got.Token):
+	case !shaped(got.Token):
 		return "", "", fmt.Errorf("%w: exchange of a code: no token came back", channel.ErrUnavailable)
 	}
 	return got.Token, "", nil

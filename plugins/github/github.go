@@ -114,7 +114,7 @@ func (h hub) Verify(ctx context.Context, _ channel.Challenge, s channel.State, r
 		}
 		return h.identify(ctx, token, "", 0)
 	}
-	if !h.cfg.AccessTokens || !shape.MatchString(a.AccessToken) {
+	if !h.cfg.AccessTokens || !shaped(a.AccessToken) {
 		return channel.Reject(channel.Mismatch), nil
 	}
 	id, why, err := h.examine(ctx, a.AccessToken)
