@@ -183,7 +183,7 @@ func abilitiesOf(ch channel.Channel) []string {
 		has  bool
 	}{
 		{"Sender", has[channel.Sender](ch)}, {"Callback", has[channel.Callback](ch)}, {"Locator", has[channel.Locator](ch)},
-		{"Tracker", has[channel.Tracker](ch)}, {"Previewer", has[channel.Previewer](ch)}, {"Counter", has[channel.Counter](ch)},
+		{"Tracker", has[channel.Tracker](ch)}, {"Greeter", has[channel.Greeter](ch)}, {"Previewer", has[channel.Previewer](ch)}, {"Counter", has[channel.Counter](ch)},
 		{"Importer", has[channel.Importer](ch)}, {"Describer", has[channel.Describer](ch)}, {"Announcer", has[channel.Announcer](ch)},
 		{"Prober", has[channel.Prober](ch)}, {"Closer", has[channel.Closer](ch)},
 	} {

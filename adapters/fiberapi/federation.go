@@ -77,6 +77,12 @@ func (a *API) federationOperations() []operation {
 			about:  "Authenticated by the provider's signature.",
 			faults: []*fault.Error{channels.ErrNotConfigured, challenges.ErrForged, challenges.ErrUnavailable}, serve: a.receiveReceipts,
 		},
+		{
+			method: fiber.MethodGet, path: challenges.ReceiptsPath + "{channel}", id: "greetReceipts", tag: federationTag, caller: nobody,
+			status: fiber.StatusOK, summary: "Answer a provider that asks whether its reports may come here", media: fiber.MIMETextPlainCharsetUTF8, page: true,
+			about:  "The answer is what the provider wants to read. Reports that come without a body are taken here too, and answered with nothing.",
+			faults: []*fault.Error{channels.ErrNotConfigured, challenges.ErrForged, challenges.ErrUnavailable}, serve: a.greetReceipts,
+		},
 		handle(operation{
 			method: fiber.MethodGet, path: "/v1/me/connections", id: "listConnections", tag: federationTag, caller: person, status: fiber.StatusOK,
 			summary: "List the accounts elsewhere that sign one in",
@@ -189,6 +195,11 @@ func (a *API) receiveResponse(c *call) ([]byte, error) {
 
 func (a *API) receiveReceipts(c *call) ([]byte, error) {
 	return nil, a.Challenges.Track(c.ctx, c.Params("channel"), c.inbound())
+}
+
+func (a *API) greetReceipts(c *call) ([]byte, error) {
+	answer, err := a.Challenges.Greet(c.ctx, c.Params("channel"), c.inbound())
+	return []byte(answer), err
 }
 
 func (a *API) connections(c *call, _ nothing) (connectionsBody, error) {

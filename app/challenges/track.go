@@ -48,6 +48,27 @@ func (s *Service) Track(ctx context.Context, instance string, in channel.Inbound
 	return nil
 }
 
+// Greet answers a carrier that asks whether the address for reports is ours. What
+// is no such question is a report, as some carriers bring them without a body.
+func (s *Service) Greet(ctx context.Context, instance string, in channel.Inbound) (string, error) {
+	via, err := s.Channels.Get(instance)
+	if err != nil {
+		return "", err
+	}
+	if greeter, ok := channel.As[channel.Greeter](via.Channel); ok {
+		answer, err := greeter.Greet(in)
+		switch {
+		case errors.Is(err, channel.ErrForged):
+			return "", ErrForged
+		case err != nil:
+			return "", s.trouble(via.ID, err)
+		case answer != "":
+			return answer, nil
+		}
+	}
+	return "", s.Track(ctx, instance, in)
+}
+
 // note stores one report.
 func (s *Service) note(ctx context.Context, via channels.Instance, r channel.Report) error {
 	woken := false

@@ -100,6 +100,16 @@ type Tracker interface {
 	Track(ctx context.Context, in Inbound) ([]Report, error)
 }
 
+// Greeter is implemented by senders whose carrier asks, before it reports
+// anything, whether the address for reports is ours.
+type Greeter interface {
+	// Greet reads an inbound request without a body. If it is such a question, the
+	// answer is what the carrier wants to read, as plain text, and never empty;
+	// ErrForged if whoever asks does not know what was agreed. It is "" for all
+	// else, which may be a report.
+	Greet(in Inbound) (answer string, err error)
+}
+
 // Report is the fate of one message.
 type Report struct {
 	Receipt    Receipt
