@@ -25,6 +25,20 @@ func (d *decoder) checkReceipts(r *recipe) {
 		}
 	}
 	d.checkSignature(r, q.Signature)
+	d.checkGreeting(r, q.Greeting)
+}
+
+func (d *decoder) checkGreeting(r *recipe, g *greeting) {
+	if g == nil {
+		return
+	}
+	if len(g.When) == 0 || g.Token == "" || g.Answer == "" {
+		d.add(g.At, "receipts.greeting: when, token, key and answer are required")
+	}
+	for at, m := range g.When {
+		d.checkMatch(g.At, at, m)
+	}
+	d.onlyParams(r, []text{g.Key})
 }
 
 func (d *decoder) checkSignature(r *recipe, s signature) {
@@ -50,6 +64,10 @@ func (d *decoder) checkSignature(r *recipe, s signature) {
 	if s.JWT != nil {
 		n++
 		keys = append(keys, s.JWT.Key)
+	}
+	if s.SNS != nil {
+		n++
+		keys = append(keys, s.SNS.Topic)
 	}
 	if s.Fresh != nil {
 		parts = append(parts, s.Fresh.Value)

@@ -40,10 +40,10 @@ func open(_ context.Context, cfg Config, env channel.Env) (channel.Sender, error
 	if s.sign, err = s.signer(); err != nil {
 		return nil, err
 	}
+	s.client = dial.Client(cfg.Timeout, cfg.AllowPrivate)
 	if s.judge, err = s.verifier(); err != nil {
 		return nil, err
 	}
-	s.client = dial.Client(cfg.Timeout, cfg.AllowPrivate)
 	if r.Receipts == nil {
 		return s, nil
 	}
@@ -59,7 +59,7 @@ type sender struct {
 	endpoint *url.URL
 	client   *http.Client
 	sign     func(r *http.Request, body []byte) error // shows who we are
-	judge    func(report) error                       // says whether a report is authentic; nil if nobody can
+	judge    judge                                    // says whether a report is authentic; nil if nobody can
 }
 
 // locate is where the gateway is.

@@ -2,6 +2,7 @@ package httpsender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,7 +23,7 @@ type report struct {
 
 // Track reads reports of what became of messages, once their signature holds.
 // Those about anything that is not the end are left out.
-func (t *tracked) Track(_ context.Context, in channel.Inbound) ([]channel.Report, error) {
+func (t *tracked) Track(ctx context.Context, in channel.Inbound) ([]channel.Report, error) {
 	q := t.recipe.Receipts
 	r, err := q.read(in)
 	if err != nil {
@@ -31,8 +32,13 @@ func (t *tracked) Track(_ context.Context, in channel.Inbound) ([]channel.Report
 	if t.judge == nil {
 		return nil, fmt.Errorf("%w: what signs the reports of %s is not configured", channel.ErrForged, t.recipe.Name)
 	}
-	if err := t.judge(r); err != nil {
+	if err := t.judge(ctx, r); errors.Is(err, channel.ErrUnavailable) {
+		return nil, err
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", channel.ErrForged, err)
+	}
+	if q.Inside != "" {
+		r.fields = decodeJSON([]byte(word(r.fields, q.Inside)))
 	}
 	var list []channel.Report
 	for _, event := range find(r.fields, q.Each) {
@@ -90,7 +96,8 @@ func (q *receipts) fate(event any) (channel.Report, bool) {
 		if !o.holds(event) {
 			continue
 		}
-		one := channel.Report{Receipt: channel.Receipt{ID: id}, Delivered: o.Outcome == "delivered"}
+		one := channel.Report{Receipt: channel.Receipt{ID: id}, Complained: o.Outcome == "complained"}
+		one.Delivered = one.Complained || o.Outcome == "delivered"
 		if !one.Delivered {
 			one.Err = kind(o.Outcome)
 		}

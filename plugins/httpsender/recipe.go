@@ -115,9 +115,22 @@ type receipts struct {
 	At        position
 	Content   string    `yaml:"content" enum:"json,form,query"`
 	Signature signature `yaml:"signature"`
+	Greeting  *greeting `yaml:"greeting"`
+	Inside    string    `yaml:"inside"`
 	Each      string    `yaml:"each"`
 	ID        reference `yaml:"id"`
 	Outcomes  []outcome `yaml:"outcomes"`
+}
+
+// greeting is how a provider asks whether the address for reports is ours: a GET
+// request whose query has all that When says. It is answered with a field of it,
+// if another one holds what was agreed.
+type greeting struct {
+	At     position
+	When   map[string]match `yaml:"when"`
+	Token  string           `yaml:"token"`
+	Key    text             `yaml:"key"`
+	Answer string           `yaml:"answer"`
 }
 
 // reference is where a report names the message.
@@ -131,7 +144,7 @@ type reference struct {
 type outcome struct {
 	At      position
 	Fields  map[string]match `yaml:"fields"`
-	Outcome string           `yaml:"outcome" enum:"delivered,unavailable,throttled,undeliverable,refused"`
+	Outcome string           `yaml:"outcome" enum:"delivered,complained,unavailable,throttled,undeliverable,refused"`
 }
 
 // signature is how a report shows who sent it; exactly one of them.
@@ -142,6 +155,7 @@ type signature struct {
 	ECDSA   *keyed    `yaml:"ecdsa"`
 	Ed25519 *keyed    `yaml:"ed25519"`
 	JWT     *jwtHS256 `yaml:"jwt_hs256"`
+	SNS     *notary   `yaml:"aws_sns"`
 	Fresh   *fresh    `yaml:"fresh"`
 }
 
@@ -161,8 +175,18 @@ type keyed struct {
 	Value text `yaml:"value"`
 }
 
+// jwtHS256 is a token in a header, with the hash of what was sent and the time.
 type jwtHS256 struct {
-	Key text `yaml:"key"`
+	Key    text   `yaml:"key"`
+	Header string `yaml:"header"` // that holds the token alone; Authorization, behind Bearer, if empty
+	Issuer string `yaml:"issuer"`
+	URL    bool   `yaml:"url"` // the hash of the URL is in it too
+}
+
+// notary is Amazon SNS, which signs what is published to a topic with a
+// certificate that it names.
+type notary struct {
+	Topic text `yaml:"topic"`
 }
 
 // fresh is where a report says when it was signed, in seconds since 1970.

@@ -167,7 +167,7 @@ func TestWhatIsOptionalIsLeftOut(t *testing.T) {
 			t.Errorf("%s: %s is there without HTML: %s", name, field, problems)
 		}
 	}
-	for name, field := range map[string]string{"plivo": "url", "twilio_voice": "StatusCallback", "vonage_voice": "event_url"} {
+	for name, field := range map[string]string{"bird": "reportUrl", "plivo": "url", "twilio_voice": "StatusCallback", "vonage_voice": "event_url"} {
 		f := theFake(t, name)
 		config := f.config(t, f.serve(t))
 		for _, receipts := range []string{reportURL, ""} {

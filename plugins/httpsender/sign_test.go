@@ -62,7 +62,9 @@ func reportSecrets(t *testing.T) map[string]map[string]string {
 		"sinch":        {"callback_user": "sinch", "callback_password": "sinch-password"},
 		"infobip":      {"report_user": "infobip", "report_password": "infobip-password"},
 		"vonage_voice": {"signature_secret": "vonage-signature-secret"},
-		"whatsapp":     {"app_secret": "whatsapp-app-secret"},
+		"whatsapp":     {"app_secret": "whatsapp-app-secret", "verify_token": "whatsapp-verify-token"},
+		"bird":         {"signing_key": "bird-signing-key"},
+		"ses":          {"topic": sesTopic},
 	}
 }
 
@@ -120,10 +122,30 @@ func (f *fake) signed(t *testing.T, r told, at time.Time) channel.Inbound {
 		head("Authorization", "Bearer "+vonageToken(t, f.Secrets["signature_secret"], "HS256", r.Body, at))
 	case "whatsapp":
 		head("X-Hub-Signature-256", "sha256="+hex.EncodeToString(sum(sha256.New, f.Secrets["app_secret"], r.Body)))
+	case "bird":
+		query := url.Values{}
+		for key, v := range r.Query {
+			query.Set(key, v)
+		}
+		in.Method, in.Body, in.Query, in.URL = "GET", nil, query, reportURL+"?"+query.Encode()
+		head("Messagebird-Signature-Jwt", birdToken(t, f.Secrets["signing_key"], in.URL, at))
+	case "ses":
+		in.Body = notify(t, map[string]string{"Type": "Notification", "Message": r.Body}, at)
 	default:
 		t.Fatalf("nobody knows how %s signs", f.name)
 	}
 	return in
+}
+
+func birdToken(t *testing.T, key, at string, now time.Time) string {
+	t.Helper()
+	digest := sha256.Sum256([]byte(at))
+	claims, err := json.Marshal(map[string]any{"iss": "MessageBird", "nbf": now.Unix(), "exp": now.Unix() + 60, "jti": "93e55006", "url_hash": hex.EncodeToString(digest[:])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(claims)
+	return input + "." + base64.RawURLEncoding.EncodeToString(sum(sha256.New, key, input))
 }
 
 func vonageToken(t *testing.T, secret, alg, body string, at time.Time) string {

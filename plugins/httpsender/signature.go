@@ -1,6 +1,7 @@
 package httpsender
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -10,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -26,9 +26,13 @@ var (
 	errStale    = errors.New("the signature is not fresh")
 )
 
+// judge says what is wrong with a report, if it does not come from whom it says.
+// channel.ErrUnavailable means that nobody can tell now.
+type judge func(ctx context.Context, r report) error
+
 // verifier checks reports in the recipe's way. It is nil if the recipe has none,
 // or the params that it needs are not set.
-func (s *sender) verifier() (func(report) error, error) {
+func (s *sender) verifier() (judge, error) {
 	if s.recipe.Receipts == nil {
 		return nil, nil
 	}
@@ -40,15 +44,15 @@ func (s *sender) verifier() (func(report) error, error) {
 	if err != nil || g.Fresh == nil {
 		return check, err
 	}
-	return func(r report) error {
-		if err := check(r); err != nil {
+	return func(ctx context.Context, r report) error {
+		if err := check(ctx, r); err != nil {
 			return err
 		}
 		return s.fresh(*g.Fresh, r)
 	}, nil
 }
 
-func (s *sender) scheme(g signature) (func(report) error, error) {
+func (s *sender) scheme(g signature) (judge, error) {
 	switch {
 	case g.Basic != nil:
 		return s.basic(*g.Basic)
@@ -65,6 +69,8 @@ func (s *sender) scheme(g signature) (func(report) error, error) {
 			k, ok := key.(ed25519.PublicKey)
 			return ok && ed25519.Verify(k, over, sig)
 		})
+	case g.SNS != nil:
+		return s.sns(*g.SNS)
 	default:
 		return s.jwt(*g.JWT)
 	}
@@ -99,7 +105,7 @@ func (r report) sorted() string {
 	return b.String()
 }
 
-func (s *sender) basic(g basic) (func(report) error, error) {
+func (s *sender) basic(g basic) (judge, error) {
 	user, err := g.Username.fill(s.settings())
 	if err != nil {
 		return nil, err
@@ -108,7 +114,7 @@ func (s *sender) basic(g basic) (func(report) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(r report) error {
+	return func(_ context.Context, r report) error {
 		u, p, ok := r.authorization()
 		if same := subtle.ConstantTimeCompare([]byte(u), []byte(user)) & subtle.ConstantTimeCompare([]byte(p), []byte(password)); !ok || same != 1 {
 			return errUnsigned
@@ -117,7 +123,7 @@ func (s *sender) basic(g basic) (func(report) error, error) {
 	}, nil
 }
 
-func (s *sender) hmac(g mac) (func(report) error, error) {
+func (s *sender) hmac(g mac) (judge, error) {
 	text, err := g.Key.fill(s.settings())
 	if err != nil {
 		return nil, err
@@ -129,7 +135,7 @@ func (s *sender) hmac(g mac) (func(report) error, error) {
 		}
 	}
 	algorithm := map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New}[g.Hash]
-	return func(r report) error {
+	return func(_ context.Context, r report) error {
 		over, err := g.Over.fill(parts(r))
 		if err != nil {
 			return errUnsigned
@@ -164,7 +170,7 @@ func unpack(encoding, text string) []byte {
 
 // keyed checks with a public key: SubjectPublicKeyInfo in base64, as dashboards
 // show it, or in PEM.
-func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (func(report) error, error) {
+func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (judge, error) {
 	text, err := g.Key.fill(s.settings())
 	if err != nil {
 		return nil, err
@@ -177,7 +183,7 @@ func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (fun
 	if err != nil {
 		return nil, errors.New("the key that signs the reports is no public key")
 	}
-	return func(r report) error {
+	return func(_ context.Context, r report) error {
 		over, err := g.Over.fill(parts(r))
 		if err != nil {
 			return errUnsigned
@@ -188,50 +194,6 @@ func (s *sender) keyed(g keyed, holds func(key any, over, sig []byte) bool) (fun
 		}
 		return nil
 	}, nil
-}
-
-// jwt checks a token whose payload_hash is the body's SHA-256 (RFC 7515, HS256).
-func (s *sender) jwt(g jwtHS256) (func(report) error, error) {
-	key, err := g.Key.fill(s.settings())
-	if err != nil {
-		return nil, err
-	}
-	return func(r report) error {
-		bearer, ok := strings.CutPrefix(r.one("Authorization"), "Bearer ")
-		parts := strings.Split(bearer, ".")
-		if !ok || len(parts) != 3 {
-			return errUnsigned
-		}
-		given, err := base64.RawURLEncoding.DecodeString(parts[2])
-		if err != nil || !hmac.Equal(given, mac256([]byte(key), parts[0]+"."+parts[1])) {
-			return errUnsigned
-		}
-		return s.claims(parts, r.Body)
-	}, nil
-}
-
-// leeway is how far clocks may be apart.
-const leeway = 5 * time.Minute
-
-func (s *sender) claims(parts []string, body []byte) error {
-	var head struct {
-		Alg string `json:"alg"`
-	}
-	var claims struct {
-		Iat  int64  `json:"iat"`
-		Hash string `json:"payload_hash"`
-	}
-	for i, into := range []any{&head, &claims} {
-		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
-		if err != nil || json.Unmarshal(raw, into) != nil {
-			return errUnsigned
-		}
-	}
-	sum := sha256.Sum256(body)
-	if head.Alg != "HS256" || subtle.ConstantTimeCompare([]byte(strings.ToLower(claims.Hash)), []byte(hex.EncodeToString(sum[:]))) != 1 {
-		return errUnsigned
-	}
-	return s.recent(claims.Iat, leeway)
 }
 
 // fresh refuses what was signed too long ago, or will be.
