@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 
 	template "github.com/DataDog/datadog-agent/pkg/template/html"
 	"github.com/gofiber/fiber/v2"
@@ -80,8 +81,15 @@ func (a *API) linkPage(c *call, v linkView) ([]byte, error) {
 }
 
 // isolate keeps what somebody calls themselves from turning the text around it
-// (Unicode FSI and PDI).
-func isolate(text string) string { return "\u2068" + text + "\u2069" }
+// (Unicode FSI and PDI), and takes out what would end that or turn the name itself.
+func isolate(text string) string {
+	return "\u2068" + strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, text) + "\u2069"
+}
 
 // brokenLink says to a person why a link does not work. Machines hear it as they
 // hear everything else.

@@ -4,20 +4,27 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"log"
+	"mime"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/mail"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/emersion/go-smtp"
 
 	"github.com/countersign/countersign/test/harness"
+	"github.com/countersign/countersign/test/providers"
 )
 
 // post is a mail server on loopback that keeps what it is told, word for word.
@@ -110,6 +117,17 @@ func (p *post) letters(t *testing.T, to string, n int) (out []parcel) {
 	return out
 }
 
+// signIn signs somebody new in by a letter.
+func (p *post) signIn(t *testing.T, c *harness.Client, to string) harness.Tokens {
+	t.Helper()
+	id := c.Post("/v1/challenges", map[string]string{"to": to}).Want(http.StatusAccepted).Text("id")
+	code, err := read([]byte(p.letters(t, to, 1)[0].data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Verify(id, code.code).Tokens()
+}
+
 // odd are texts that mean something to somebody on their way.
 var odd = []string{
 	"{{.Code}}", "{{range .}}{{end}}", "${code}", "%s%n", "<img src=http://evil.example/x>", "<a href='//evil.example'>x</a>", "http://evil.example/", "www.evil.example",
@@ -140,6 +158,7 @@ func TestA085WhatPeopleTypeIsTextAndNothingElse(t *testing.T) {
 			if made.Status != http.StatusCreated && made.Status != http.StatusUnprocessableEntity {
 				t.Errorf("a name %.60q: %s, want it taken or refused", text, made)
 			}
+			c := c.With("User-Agent", strings.Map(printable, text[:min(1000, len(text))]))
 			a := c.Post("/v1/challenges", map[string]string{"to": to, "locale": text})
 			if a.Status == http.StatusUnprocessableEntity || a.Status == http.StatusBadRequest {
 				a = c.Post("/v1/challenges", map[string]string{"to": to}, "Accept-Language: "+strings.Map(printable, text))
@@ -162,6 +181,208 @@ func TestA085WhatPeopleTypeIsTextAndNothingElse(t *testing.T) {
 		for _, x := range p.all() {
 			if len(x.to) != 1 || strings.Contains(fmt.Sprint(x.to), "evil") {
 				t.Errorf("a letter went to %q", x.to)
+			}
+		}
+	})
+}
+
+// called are names, and how a letter shows them: as they are, or not at all.
+var called = []struct{ name, shown string }{
+	{"Ada", "Ada"}, {"{{ .Code }}{{ range . }}", "{{ .Code }}{{ range . }}"}, {"{brand}{inviter} {{ .Brand }}", "{brand}{inviter} {{ .Brand }}"}, {"{{.Code}}", ""}, {"%s%n${x}", "%s%n${x}"},
+	{"<b>A</b>", "<b>A</b>"}, {`"><img src=x onerror=alert(1)>`, `"><img src=x onerror=alert(1)>`}, {"</p><script>x</script>", "</p><script>x</script>"}, {"&lt;&amp;", "&lt;&amp;"},
+	{"http://evil", ""}, {"evil.example", ""}, {"www.evil.example", ""}, {"a@evil", ""}, {"Call evil.example now", ""}, {"javascript://x", ""},
+	{"A\u202elive", "Alive"}, {"A\u2069\u202elive\u2066", "Alive"}, {strings.Repeat("A", 100), strings.Repeat("A", 79) + "\u2026"},
+}
+
+// A-086 in letters, and on the page that the link in them opens.
+func TestA086ANameIsShownAsItIsOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	harness.Stores(t, func(t *testing.T, store harness.Store) {
+		t.Parallel()
+		p, address := openPost(t)
+		const brand = "<b>Acme</b>{{.Code}}{name}"
+		config := fmt.Sprintf("brand: { name: %q }\n", brand)
+		s := harness.Start(t, harness.Options{Store: store, Mode: harness.Production, SMTP: address, Policy: patient + "sign_up: { invite: true }\n", Config: config, Log: "warn"})
+		c := s.Client(t)
+		to := fresh()
+		who, usual := p.signIn(t, c, to), ""
+		for i, x := range called {
+			c.As(who.Access).Do(http.MethodPatch, "/v1/me", map[string]string{"first_name": x.name}).Want(http.StatusOK)
+			guest := fresh()
+			c.As(who.Access).Post("/v1/invitations", map[string]string{"email": guest}).Want(http.StatusCreated)
+			text, markup := parts(t, p.letters(t, guest, 1)[0])
+			says := "You are invited to " + brand
+			if x.shown != "" {
+				says = x.shown + " invites you to " + brand
+			}
+			if !strings.HasPrefix(text, says) || !strings.Contains(html.UnescapeString(markup), ">"+says) {
+				t.Errorf("%q: a letter says %.120q or %q", x.name, text, tags.Split(markup, -1))
+			}
+			found := tags.FindAllString(strings.Replace(markup, word(t, text, "/l/csi_"), "", 1), -1)
+			if i == 0 {
+				usual = fmt.Sprint(found)
+			}
+			if fmt.Sprint(found) != usual || strings.Count(markup, "href=") != 1 {
+				t.Errorf("%q: a letter is made of %v, want %s", x.name, found, usual)
+			}
+			page := c.With("Accept", "text/html").Get("/l/csi_" + word(t, text, "/l/csi_")).Want(http.StatusOK)
+			onPage(t, string(page.Body), x.name, x.shown, brand)
+
+			name := string([]rune(x.name)[:min(64, len([]rune(x.name)))])
+			before := len(p.letters(t, to, 1))
+			d := c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "totp", "name": name})
+			if d.Status == http.StatusUnprocessableEntity {
+				continue
+			}
+			c.Verify(d.Want(http.StatusCreated).Text("challenge.id"), harness.TOTP(secret(t, d), c.Now())).Want(http.StatusOK)
+			all := p.letters(t, to, before+1)
+			text, markup = parts(t, all[len(all)-1])
+			if x.shown != "" && len(x.shown) < 64 && (!strings.Contains(text, "account: "+x.shown) || !strings.Contains(html.UnescapeString(markup), "account: "+x.shown)) {
+				t.Errorf("a device %q: a letter says %.200q or %q", name, text, tags.Split(markup, -1))
+			}
+			if strings.Contains(text, "evil") || strings.Contains(markup, "evil") || strings.Contains(markup, "<b>") || strings.Contains(markup, "<img") || strings.Contains(markup, "<script") {
+				t.Errorf("a device %q: a letter says %.200q or %q", name, text, tags.Split(markup, -1))
+			}
+			c.As(who.Access).Do(http.MethodDelete, "/v1/me/devices/"+d.Text("device.id"), nil)
+			p.letters(t, to, before+2)
+		}
+	})
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// onPage fails the test unless the page of an invitation shows a name in its place,
+// as text that ends where it ends.
+func onPage(t *testing.T, page, name, shown, brand string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(html.UnescapeString(page), "\u2068")
+	inside, after, ok := strings.Cut(rest, "\u2069 invites you to join")
+	if shown == "" {
+		shown = name // is text on a page of ours
+	}
+	if long := []rune(name); len(long) > 60 {
+		shown = string(long[:60]) + "\u2026"
+	}
+	if !ok || inside != shown || strings.ContainsFunc(after, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }) {
+		t.Errorf("%q: the page shows %q", name, inside)
+	}
+	for _, bad := range []string{"<b>", "<img", "<a ", "<script"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("%q: the page has %s", name, bad)
+		}
+	}
+	if !strings.Contains(html.UnescapeString(page), "<h1>Join "+brand+"</h1>") {
+		t.Errorf("the page is not called by the brand: %s", page)
+	}
+}
+
+// word is what stands behind a mark, up to white space.
+func word(t *testing.T, text, mark string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, mark)
+	if !ok {
+		t.Fatalf("no %q in %q", mark, text)
+	}
+	return strings.Fields(rest)[0]
+}
+
+// secret is the secret of an app that is being set up.
+func secret(t *testing.T, a harness.Answer) string {
+	t.Helper()
+	uri, err := url.Parse(a.Text("challenge.prompt.show.0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uri.Query().Get("secret")
+}
+
+// parts are the texts of a letter: the plain one and the one with markup.
+func parts(t *testing.T, x parcel) (text, markup string) {
+	t.Helper()
+	m, err := mail.ReadMessage(strings.NewReader(x.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		part, err := r.NextPart() // which undoes quoted-printable
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, strings.ReplaceAll(string(raw), "\r\n", "\n"))
+	}
+	if len(all) != 2 {
+		t.Fatalf("a letter of %d parts", len(all))
+	}
+	return all[0], all[1]
+}
+
+// A-086 in what apps scan: an address is an address there, whatever it is made of.
+func TestA086AnAddressAddsNothingToWhatAppsScan(t *testing.T) {
+	apart(t, harness.Options{Policy: patient, Config: "channels: { fob: { use: hotp } }\n"}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		for _, local := range []string{"a&secret=mine&issuer=evil", "a?secret=mine", "a#b", "a%26secret=mine", "a/b", "{{.secret}}", "a+b", "a%0d%0ax"} {
+			to := fmt.Sprintf("%s.%d@example.com", local, people.Add(1))
+			who := c.SignIn(to)
+			for kind, channel := range map[string]string{"totp": "totp", "hotp": "fob"} {
+				text := c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": channel}).Want(http.StatusCreated).Text("challenge.prompt.show.0")
+				uri, err := url.Parse(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fields, err := url.ParseQuery(uri.RawQuery)
+				if err != nil || len(fields["secret"]) != 1 || len(fields["secret"][0]) != 32 || len(fields["issuer"]) != 1 || fields.Get("issuer") != "Countersign" {
+					t.Errorf("%s: %v, %v", text, fields, err)
+				}
+				if uri.Scheme != "otpauth" || uri.Host != kind || uri.Path != "/Countersign:"+to || uri.Fragment != "" || uri.User != nil || strings.Count(text, "?")+strings.Count(text, "#") != 1 {
+					t.Errorf("%s: the path is %q", text, uri.Path)
+				}
+			}
+		}
+	})
+}
+
+// A-086 in chats: Telegram shows what it is given word for word unless it is asked for more.
+func TestA086AChatShowsFactsWordForWord(t *testing.T) {
+	b := (&providers.Bot{Token: ourBot, Secret: "webhook-secret-0123456789"}).Start()
+	t.Cleanup(b.Close)
+	p, address := openPost(t)
+	config := fmt.Sprintf(`channels:
+  email: { use: email, email: { addr: %q, from: login@example.com, tls: none } }
+  chat: { use: telegram_bot, telegram_bot: { bot_name: example_bot, bot_token: %q, webhook_secret: %q, api: %q } }
+`, address, b.Token, b.Secret, b.URL)
+	apart(t, harness.Options{Mode: harness.Production, Policy: patient, Config: config}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+		chat, who := 1000+people.Add(1), p.signIn(t, c, fresh())
+		made := c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "chat"}).Want(http.StatusCreated)
+		greeting, err := b.Greeted(made.Text("challenge.prompt.url"), chat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.As("").Post("/callback/chat", greeting.Body, "X-Telegram-Bot-Api-Secret-Token: "+b.Secret).Want(http.StatusNoContent)
+		c.As(who.Access).Post("/v1/challenges/"+made.Text("challenge.id")+"/verify", "{}").Want(http.StatusOK)
+		for _, fact := range []string{"<b>A</b>", "<a href='http://evil.example'>A</a>", "[A](http://evil.example)", "*A* _b_ `c`", "{{.Code}} {code} {{range .}}", "@evil /start"} {
+			c.As(who.Access).Post("/v1/challenges", map[string]any{
+				"purpose": "approve", "device_id": made.Text("device.id"), "detail": []map[string]string{{"label": "To", "value": fact}},
+			}).Want(http.StatusAccepted)
+			patiently(t, "a message about "+fact, func() bool {
+				return slices.ContainsFunc(b.Sent(), func(m providers.BotMessage) bool {
+					return m.Chat == fmt.Sprint(chat) && strings.Contains(m.Text, "\nTo: "+fact+"\n")
+				})
+			})
+		}
+		for _, m := range b.Sent() {
+			if m.Mode != "" || len(m.Entities) > 0 || !m.Preview.Off {
+				t.Errorf("Telegram is asked for more than text: %+v", m)
 			}
 		}
 	})

@@ -29,9 +29,14 @@ type Bot struct {
 
 // BotMessage is what a chat has got.
 type BotMessage struct {
-	Chat    string `json:"chat_id"`
-	Text    string `json:"text"`
-	Protect bool   `json:"protect_content"`
+	Chat     string            `json:"chat_id"`
+	Text     string            `json:"text"`
+	Protect  bool              `json:"protect_content"`
+	Mode     string            `json:"parse_mode"` // "" shows the text as it is
+	Entities []json.RawMessage `json:"entities"`
+	Preview  struct {
+		Off bool `json:"is_disabled"`
+	} `json:"link_preview_options"`
 }
 
 // Start begins to serve. Close it.
