@@ -17,10 +17,16 @@ type Catalog struct {
 	plugins []channel.Plugin
 }
 
-// NewCatalog sorts the plugins and refuses two of one type.
+// NewCatalog sorts the plugins, and refuses two of one type and those that cannot
+// be what they say.
 func NewCatalog(plugins []channel.Plugin) (*Catalog, error) {
 	all := slices.Clone(plugins)
 	slices.SortFunc(all, func(a, b channel.Plugin) int { return strings.Compare(a.Type, b.Type) })
+	for _, p := range all {
+		if err := p.Check(); err != nil {
+			return nil, err
+		}
+	}
 	for i := 1; i < len(all); i++ {
 		if all[i].Type == all[i-1].Type {
 			return nil, fmt.Errorf("two channel plugins call themselves %q: leave one of them out", all[i].Type)

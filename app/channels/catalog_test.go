@@ -2,6 +2,7 @@ package channels_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/app/channels"
@@ -55,6 +56,19 @@ func TestNoConfigurationMakesAChannelStronger(t *testing.T) {
 		channel.Descriptor{Type: "passkey", MaxAAL: 3, Identify: true, Phishing: true, Backup: true})
 	if in.Type != "gateway" || in.MaxAAL != 1 || in.Identify || in.Phishing || in.Backup || !in.Costs {
 		t.Errorf("%+v", in.Descriptor)
+	}
+}
+
+func TestPluginsThatCannotBeAreRefused(t *testing.T) {
+	sender := func(kind channel.AddressKind) channel.Plugin {
+		return channel.DefineSender(channel.Descriptor{Type: "pager", Address: kind}, func() none { return none{} }, func(context.Context, none, channel.Env) (channel.Sender, error) {
+			return gateway{}, nil
+		})
+	}
+	for kind, want := range map[channel.AddressKind]string{"pager": "There are Phone, Email, NoAddress and Account", channel.Account: "DefineSender"} {
+		if _, err := channels.NewCatalog([]channel.Plugin{sender(kind)}); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"pager"`) {
+			t.Errorf("%q: %v", kind, err)
+		}
 	}
 }
 

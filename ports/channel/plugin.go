@@ -61,6 +61,15 @@ const (
 	Account   AddressKind = "account" // an identifier at the provider, learnt while enrolling
 )
 
+// Check refuses a kind that there is not.
+func (k AddressKind) Check() error {
+	switch k {
+	case NoAddress, Email, Phone, Account:
+		return nil
+	}
+	return fmt.Errorf("address kind %q is unknown. There are Phone, Email, NoAddress and Account, which is any name of a person at a provider", string(k))
+}
+
 // The forms, spelled as those of package message.
 const (
 	FormEmail Form = "email" // subject, text and HTML
@@ -143,6 +152,19 @@ func DefineSender[C Config](d Descriptor, defaults func() C, open func(context.C
 	})
 	p.sender = true
 	return p
+}
+
+// Check says what a plugin is that it cannot be. A catalogue takes none of which
+// it says anything.
+func (p Plugin) Check() error {
+	if err := p.Address.Check(); err != nil {
+		return fmt.Errorf("channel plugin %q: %w", p.Type, err)
+	}
+	if p.sender && p.Address == Account {
+		return fmt.Errorf("channel plugin %q is made with DefineSender for an Account: nobody could enrol, because codes go nowhere before the account is known. "+
+			"Make it with Define, and enrol by what a Callback brings; if its address is a number or a mailbox, it is Phone or Email", p.Type)
+	}
+	return nil
 }
 
 // OnlySends reports whether the plugin was made with DefineSender.

@@ -17,6 +17,11 @@ func methods() []string {
 
 func (s Suite) descriptor(t T) {
 	checkDescriptor(t, s.Plugin.Descriptor)
+	if s.Plugin.Address.Check() == nil { // once is enough
+		if err := s.Plugin.Check(); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
 	d, ok := channel.As[channel.Describer](s.open(t).ch)
 	if !ok {
 		return
@@ -56,8 +61,8 @@ func checkDescriptor(t T, d channel.Descriptor) {
 	if !slices.Contains([]channel.Factor{channel.Knowledge, channel.Possession, channel.Inherence}, d.Factor) {
 		t.Errorf("factor %q is none of NIST's", d.Factor)
 	}
-	if !slices.Contains([]channel.AddressKind{channel.NoAddress, channel.Email, channel.Phone, channel.Account}, d.Address) {
-		t.Errorf("address kind %q is unknown", d.Address)
+	if err := d.Address.Check(); err != nil {
+		t.Errorf("%v", err)
 	}
 	if !slices.Contains([]channel.Form{"", channel.FormEmail, channel.FormSMS, channel.FormChat, channel.FormVoice}, d.Form) {
 		t.Errorf("form %q is unknown", d.Form)

@@ -71,6 +71,9 @@ func (g goTest) Run(name string, check func(T)) bool {
 
 func (s Suite) run(t T) {
 	t.Run("descriptor", s.descriptor)
+	if s.Plugin.Check() != nil {
+		return // nothing else would say more
+	}
 	t.Run("config", s.config)
 	t.Run("enroll and authenticate", s.ceremony)
 	t.Run("wrong response is rejected without error", s.wrong)

@@ -32,6 +32,8 @@ func seeded() map[bug]struct {
 	return map[bug]row{
 		"unregistered method":              {pagerSuite, "descriptor"},
 		"title case type":                  {pagerSuite, "descriptor"},
+		"kind of address of its own":       {pagerSuite, "descriptor"},
+		"sender to accounts":               {pagerSuite, "descriptor"},
 		"e-mail at AAL2":                   {pagerSuite, "descriptor"},
 		"broken config accepted":           {pagerSuite, "config"},
 		"unknown config key accepted":      {tokenSuite, "config"},
@@ -138,6 +140,15 @@ func TestEverySeededBugIsNoticedByItsCheck(t *testing.T) {
 			}
 			t.Errorf("the check %q did not notice; what failed: %q", row.check, failures)
 		})
+	}
+}
+
+func TestWhatCannotBeIsSaidOnce(t *testing.T) {
+	for b, want := range map[bug]string{"kind of address of its own": "There are Phone, Email, NoAddress and Account", "sender to accounts": "nobody could enrol"} {
+		s := pagerSuite(t, b)
+		if got := channeltest.Failures(t, s); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: %q", b, got)
+		}
 	}
 }
 

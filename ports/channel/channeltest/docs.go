@@ -24,6 +24,9 @@ var update = flag.Bool("update", false, "rewrite generated files")
 // so does one that looks like a secret and is none.
 func Docs(t *testing.T, p channel.Plugin) {
 	t.Helper()
+	if err := p.Check(); err != nil {
+		t.Error(err)
+	}
 	for _, problem := range lint("", p.ConfigType()) {
 		t.Error(problem)
 	}

@@ -49,9 +49,17 @@ func pager(b bug) channel.Plugin {
 		d.Type = "Pager"
 	case "e-mail at AAL2":
 		d.Address, d.MaxAAL = channel.Email, 2
+	case "kind of address of its own":
+		d.Address = "pager"
 	}
 	defaults := func() pagerConfig {
 		return pagerConfig{Kind: "loud", Wait: 5 * time.Second, careful: b != "broken config accepted"}
+	}
+	if b == "sender to accounts" {
+		d.Address = channel.Account
+		return channel.DefineSender(d, defaults, func(_ context.Context, cfg pagerConfig, env channel.Env) (channel.Sender, error) {
+			return &beeper{cfg: cfg, env: env}, nil
+		})
 	}
 	return channel.Define(d, defaults, func(_ context.Context, cfg pagerConfig, env channel.Env) (channel.Channel, error) {
 		p := &beeper{bug: b, cfg: cfg, env: env, stop: make(chan struct{})}
