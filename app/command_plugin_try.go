@@ -101,12 +101,13 @@ func (c *cli) pluginLint() *cobra.Command {
 }
 
 func (c *cli) pluginRun() *cobra.Command {
+	var really bool
 	cmd := &cobra.Command{
 		Use: "run [DIR] [-- FLAGS]", Short: "Start a plugin's own server in development mode",
 		Long: "Builds the main package of a plugin's module and starts it in development mode, with a channel that\n" +
-			"is called like the plugin. What has no default is read from countersign.yaml in that folder. Codes to\n" +
-			"e-mail addresses and phones go to the test inbox; what the plugin does otherwise, it really does.",
-		Example: "  countersign plugin run\n  countersign plugin run ../acme_sms -- --listen :8081 --database memory:",
+			"is called like the plugin. What has no default is read from countersign.yaml in that folder. All that\n" +
+			"would be sent goes to the test inbox, unless with --really; what else the plugin does, it does.",
+		Example: "  countersign plugin run\n  countersign plugin run --really\n  countersign plugin run ../acme_sms -- --listen :8081 --database memory:",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var flags []string
@@ -116,8 +117,9 @@ func (c *cli) pluginRun() *cobra.Command {
 			if len(args) > 1 {
 				return usage(errors.New("one folder at a time. See: countersign plugin run --help"))
 			}
-			return gotool.Run(cmd.Context(), gotool.Server{Dir: folder(args), Args: flags, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()})
+			return gotool.Run(cmd.Context(), gotool.Server{Dir: folder(args), Args: flags, Really: really, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()})
 		},
 	}
+	cmd.Flags().BoolVar(&really, "really", false, "what the plugin sends goes to its provider, and not to the inbox")
 	return cmd
 }

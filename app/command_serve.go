@@ -36,6 +36,7 @@ func (c *cli) serve() *cobra.Command {
 
 func (c *cli) dev() *cobra.Command {
 	var asJSON bool
+	var really []string
 	cmd := &cobra.Command{
 		Use: "dev", Short: "Try it: nothing to install, nothing is really sent",
 		Example: "  countersign dev\n  countersign dev --listen :8081 --database memory:",
@@ -45,6 +46,9 @@ func (c *cli) dev() *cobra.Command {
 				return err
 			}
 			l.Config = withPublicURL(l.Config)
+			if l.really, err = c.senders(really); err != nil {
+				return err
+			}
 			var d *dev
 			opts := append(slices.Clone(c.opts), fx.Populate(&d))
 			ctx, cancel := context.WithCancel(cmd.Context())
@@ -62,7 +66,22 @@ func (c *cli) dev() *cobra.Command {
 	}
 	serverFlags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "say where things are in one line of JSON")
+	cmd.Flags().StringSliceVar(&really, "really", nil, "types of plugins that do send, and need their configuration")
 	return cmd
+}
+
+// senders refuses types that no plugin has.
+func (c *cli) senders(types []string) ([]string, error) {
+	catalog, err := c.catalog()
+	if err != nil {
+		return nil, err
+	}
+	for _, typ := range types {
+		if _, ok := catalog.Find(typ); !ok {
+			return nil, usage(fmt.Errorf("--really: there is no plugin %q. All of them: countersign plugin list", typ))
+		}
+	}
+	return types, nil
 }
 
 // withPublicURL is where a server without a public URL is reached: here.
@@ -104,18 +123,23 @@ func names(l Loaded) []string {
 
 func greet(w io.Writer, l Loaded) {
 	address := strings.TrimPrefix(l.PublicURL, "http://")
-	fmt.Fprintf(w, `countersign %s  development mode, nothing is really sent
+	sent, to := "nothing is really sent", "all messages to the test inbox"
+	if len(l.really) > 0 {
+		who := strings.Join(l.really, ", ")
+		sent, to = "only what goes by "+who+" is really sent", "messages to the test inbox, but for "+who
+	}
+	fmt.Fprintf(w, `countersign %s  development mode, %s
 
   Test inbox  %s/dev/inbox
   API docs    %s/docs
 
   Data        %s
-  Channels    %s → all messages to the test inbox
+  Channels    %s → %s
 
   Try it      curl -s --json '{"to":"ada@example.com"}' %s/v1/challenges
   Next        countersign keys new, countersign serve      Help  countersign help
 
-`, Version, l.PublicURL, l.PublicURL, data(l), strings.Join(names(l), ", "), address)
+`, Version, sent, l.PublicURL, l.PublicURL, data(l), strings.Join(names(l), ", "), to, address)
 }
 
 func greetJSON(w io.Writer, l Loaded) {

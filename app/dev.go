@@ -20,15 +20,16 @@ import (
 // dev is what only development has: an inbox in place of carriers, and a clock
 // that can be moved. In production it is nil, and nothing of it is registered.
 type dev struct {
-	inbox *devinbox.Inbox
-	clock *system.Movable
+	inbox  *devinbox.Inbox
+	clock  *system.Movable
+	really []string // types of plugins that are left alone
 }
 
 func newDev(l Loaded) *dev {
 	if l.Mode != Development {
 		return nil
 	}
-	return &dev{inbox: devinbox.New(), clock: &system.Movable{}}
+	return &dev{inbox: devinbox.New(), clock: &system.Movable{}, really: l.really}
 }
 
 // developmentDefaults is the configuration of a newcomer.
@@ -43,11 +44,12 @@ func developmentDefaults(c Config) Config {
 }
 
 // catalog is the plugins of a development build: everything that would send is
-// diverted into the inbox.
+// diverted into the inbox, but for what really should.
 func (d *dev) catalog(c *channels.Catalog) (*channels.Catalog, error) {
 	plugins := c.Plugins()
 	for i, p := range plugins {
 		switch {
+		case slices.Contains(d.really, p.Type):
 		case sends(p):
 			plugins[i] = devinbox.StandIn(d.inbox, p.Descriptor)
 		case p.Address == channel.Account: // where to is learnt from the provider, so it must be the real one
@@ -80,7 +82,7 @@ func (d *dev) diverted(ch channel.Channel, env channel.Env) channel.Channel {
 func (d *dev) divert(specs []channels.Spec, c *channels.Catalog) []channels.Spec {
 	out := slices.Clone(specs)
 	for i, s := range out {
-		if p, ok := c.Find(s.Use); ok && sends(p) {
+		if p, ok := c.Find(s.Use); ok && sends(p) && !slices.Contains(d.really, p.Type) {
 			out[i].Decode = func(any) error { return nil }
 		}
 	}

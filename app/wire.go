@@ -42,7 +42,8 @@ type Loaded struct {
 
 	Specs []channels.Spec // of Config.Channels, in no order
 
-	asIs bool // the schema of the database is left alone
+	asIs   bool     // the schema of the database is left alone
+	really []string // types of plugins that send in development too
 }
 
 // New puts everything together. Whatever cannot be is reported by its Err.

@@ -16,6 +16,7 @@ import (
 type Server struct {
 	Dir    string   // of the plugin
 	Args   []string // behind "dev"
+	Really bool     // what the plugins send is sent, and not shown in the inbox
 	Stdout io.Writer
 	Stderr io.Writer
 }
@@ -48,6 +49,9 @@ func Run(ctx context.Context, s Server) error {
 	cmd := gentle(exec.CommandContext(ctx, binary, "dev"), s.Dir) //nolint:gosec // it was built here
 	if config := "countersign.yaml"; exists(filepath.Join(s.Dir, config)) {
 		cmd.Args = append(cmd.Args, "--config", config)
+	}
+	if s.Really {
+		cmd.Args = append(cmd.Args, "--really", strings.Join(added, ","))
 	}
 	cmd.Args = append(cmd.Args, s.Args...)
 	cmd.Stdout, cmd.Stderr = s.Stdout, s.Stderr
@@ -94,6 +98,9 @@ func addedBy(ctx context.Context, binary, dir string) ([]string, error) {
 		BuiltIn bool   `json:"built_in"`
 	}
 	out, err := gentle(exec.CommandContext(ctx, binary, "plugin", "list", "--json"), dir).Output() //nolint:gosec // it was built here
+	if e, ok := errors.AsType[*exec.ExitError](err); ok && strings.Contains(string(e.Stderr), "channel plugin") {
+		return nil, errors.New(strings.TrimSpace(string(e.Stderr)))
+	}
 	if err != nil || json.Unmarshal(out, &all) != nil {
 		return nil, errors.New("the main package does not call app.Main(app.Channels(…)), so there is nothing to start")
 	}
