@@ -92,7 +92,12 @@ func TestA075OneDoorOfTelegramsDoesNotOpenTheOther(t *testing.T) {
 		for name, value := range fields {
 			query.Set(name, value)
 		}
+		// Somebody of id 42 whose name has a line in it, handed over as somebody else.
+		split := map[string]string{"auth_date": fields["auth_date"], "first_name": "A", "id": "7", "last_name": "B\nid=42"}
+		split["hash"] = seal(widgetKey(ourBot), split)
 		for what, body := range map[string]any{
+			"a widget's of an empty token": handed(widgetKey(""), c.Now(), 7), "a Mini App's of an empty token": miniApp(appKey(""), c.Now(), 7),
+			"a line in a name":               split,
 			"a widget's by a Mini App's key": handed(appKey(ourBot), c.Now(), 7), "a Mini App's by a widget's key": miniApp(widgetKey(ourBot), c.Now(), 7),
 			"a widget's as a Mini App's": map[string]string{"init_data": query.Encode()}, "another bot's Mini App": miniApp(appKey(theirBot), c.Now(), 7),
 			"both at once":      map[string]any{"init_data": miniApp(appKey(ourBot), c.Now(), 7)["init_data"], "auth_data": fields},
