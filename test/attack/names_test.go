@@ -451,6 +451,13 @@ func TestA088LinksNameThisServerWhateverTheRequestSays(t *testing.T) {
 			if who.Refresh = next.Text("refresh_token"); claim(t, next.Text("access_token"), "iss") != home {
 				t.Errorf("%v: the issuer is %v", headers, claim(t, next.Text("access_token"), "iss"))
 			}
+			if a := c.Post("/v1/tokens/introspect", map[string]string{"token": next.Text("access_token")}, headers...).Want(http.StatusOK); a.Get("active") != true || a.Text("iss") != home {
+				t.Errorf("%v: introspection: %s", headers, a)
+			}
+			way := leave(t, c, "?return_to=/a")
+			if a := way.comeBack(c, "google", way.consent(t, g), headers...); a.Status != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/a#") {
+				t.Errorf("%v: Google's way back: %s, to %q", headers, a, a.Header.Get("Location"))
+			}
 			for _, path := range []string{"/openapi.json", "/v1/discovery", "/.well-known/jwks.json", "/v1", "/l"} {
 				if a := c.Get(path, headers...); strings.Contains(string(a.Body), "evil") || strings.Contains(fmt.Sprint(a.Header), "evil") {
 					t.Errorf("%v: %s: %v", headers, a, a.Header)

@@ -93,9 +93,13 @@ func TestA090NobodyElseSpeaksForAProvider(t *testing.T) {
 		raw("/receipts/gateway", string(good.Body), "X-Request-Signature: "+signature, "X-Request-Timestamp: "+stamp).Want(http.StatusNoContent)
 
 		update := b.Update(map[string]any{"text": "/start " + id, "chat": map[string]any{"id": 42, "type": "private"}, "from": map[string]any{"id": 42}})
+		hello := b.Update(map[string]any{"text": "hello", "chat": map[string]any{"id": 42, "type": "private"}, "from": map[string]any{"id": 42}})
 		for what, secret := range map[string]string{"no secret": "", "another": "webhook-secret-0123456780", "cut": b.Secret[:10], "the bot's token": b.Token} {
 			forged("the bot: "+what, raw("/callback/chat", string(update.Body), "X-Telegram-Bot-Api-Secret-Token: "+secret))
+			forged("the bot, about nothing: "+what, raw("/callback/chat", string(hello.Body), "X-Telegram-Bot-Api-Secret-Token: "+secret))
 		}
+		forged("the bot, unsigned", raw("/callback/chat", string(hello.Body)))
+		raw("/callback/chat", string(hello.Body), "X-Telegram-Bot-Api-Secret-Token: "+b.Secret).Want(http.StatusNoContent) // what is refused above, for its secret only
 		if a := raw("/callback/chat", string(update.Body), "X-Telegram-Bot-Api-Secret-Token: "+b.Secret); a.Status >= 500 || state() != "sent" {
 			t.Errorf("a greeting that answers another channel's challenge: %s", a)
 		}

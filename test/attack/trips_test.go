@@ -142,8 +142,8 @@ func (r trip) consent(t *testing.T, g *providers.OIDC) url.Values {
 	return back
 }
 
-func (r trip) comeBack(c *harness.Client, channel string, back url.Values) harness.Answer {
-	return c.With("Cookie", r.cookie).With("Accept", "text/html").Get("/callback/" + channel + "?" + back.Encode())
+func (r trip) comeBack(c *harness.Client, channel string, back url.Values, headers ...string) harness.Answer {
+	return c.With("Cookie", r.cookie).With("Accept", "text/html").Get("/callback/"+channel+"?"+back.Encode(), headers...)
 }
 
 func TestA076ATripEndsWhereItBegan(t *testing.T) {
