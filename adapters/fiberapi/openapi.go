@@ -111,7 +111,8 @@ func (w *writer) success(o operation) *huma.Response {
 	case o.out != nil:
 		r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: w.registry.Schema(o.out, true, "")}}
 	case o.media != "":
-		r.Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
+		media, _, _ := strings.Cut(o.media, ";")
+		r.Content = map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: huma.TypeString}}}
 	case o.status != fiber.StatusNoContent && o.status != fiber.StatusSeeOther:
 		r.Content = map[string]*huma.MediaType{fiber.MIMEApplicationJSON: {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}}
 	}

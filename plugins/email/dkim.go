@@ -12,6 +12,7 @@ import (
 	"net/mail"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-msgauth/dkim"
 	gomail "github.com/wneessen/go-mail"
@@ -30,7 +31,7 @@ type DKIM struct {
 // on the sender: Config.Validate says so.
 func (k DKIM) Validate() error {
 	var errs []error
-	if !dnsName.MatchString(k.Selector) {
+	if !dnsName(k.Selector) {
 		errs = append(errs, errors.New("selector: not labels of letters, digits and hyphens, with dots between them"))
 	}
 	if k.Domain != "" && !dnsDomain(k.Domain) {
@@ -42,12 +43,21 @@ func (k DKIM) Validate() error {
 	return errors.Join(errs...)
 }
 
-// dnsName is one label or more, as they are asked for in the DNS.
-var dnsName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+// label is a part of a name in the DNS, whatever its length.
+var label = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
 
-func dnsDomain(text string) bool {
-	return len(text) <= 253 && dnsName.MatchString(text) && bytes.IndexByte([]byte(text), '.') > 0
+// dnsName reports whether a text is one label or more, as they are asked for in
+// the DNS.
+func dnsName(text string) bool {
+	for l := range strings.SplitSeq(text, ".") {
+		if len(l) > 63 || !label.MatchString(l) {
+			return false
+		}
+	}
+	return len(text) <= 253
 }
+
+func dnsDomain(text string) bool { return dnsName(text) && strings.Contains(text, ".") }
 
 // Bits of RSA keys. RFC 8301 section 3.2: signers use 2048 or more, and nobody
 // has to understand more than 4096.
