@@ -58,18 +58,16 @@ func TestEveryNumberIsReadAsTheLibraryDoes(t *testing.T) {
 	accepted := 0
 	for _, region := range regions {
 		for _, example := range examples(region) {
-			for range 3 {
-				for _, raw := range spellings(random, region, example) {
-					for _, from := range []string{region, regions[random.IntN(len(regions))], ""} {
-						if agree(t, raw, from) {
-							accepted++
-						}
+			for _, raw := range spellings(random, region, example) {
+				for _, from := range []string{region, regions[random.IntN(len(regions))], ""} {
+					if agree(t, raw, from) {
+						accepted++
 					}
 				}
 			}
 		}
 	}
-	if accepted < 20_000 {
+	if accepted < 5_000 {
 		t.Errorf("only %d numbers were valid", accepted)
 	}
 }
