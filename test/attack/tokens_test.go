@@ -248,6 +248,14 @@ func TestA061AReusedRefreshTokenEndsTheFamily(t *testing.T) {
 			t.Errorf("%d events tell of the reuse, want 1:\n%s", n, told)
 		}
 		wantToldOfCopy(t, c, to, first.Refresh, second.Text("refresh_token"), third.Text("refresh_token"), first.Session)
+
+		another := c.SignIn(fresh()) // the one token before counts as lost for a moment, and no longer
+		next := refresh(0, another.Refresh).Want(http.StatusOK).Text("refresh_token")
+		c.Advance(11 * time.Second)
+		if a := refresh(1, another.Refresh); !a.Is(http.StatusUnauthorized, "token_revoked") {
+			t.Errorf("the one before, eleven seconds later: %s, want 401 token_revoked", a)
+		}
+		wantInactive(t, c.At(1), "its successor", next)
 	})
 }
 
