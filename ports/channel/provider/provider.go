@@ -6,6 +6,7 @@ package provider
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ type Question struct {
 	Method   string
 	URL      string
 	Form     url.Values  // sent as the body, if there is one
-	JSON     []byte      // sent as the body, if there is no Form
+	JSON     any         // sent as the body, if there is no Form; bytes are JSON already
 	Body     []byte      // sent as it is, if there is neither
 	Header   http.Header // goes before what follows from the rest
 	User     string      // of HTTP basic authentication; none if empty
@@ -58,12 +59,9 @@ func (a Answer) Taken() error {
 // somebody else. Without an answer the error is channel.ErrUnavailable. It is
 // safe for concurrent use and gives up when ctx ends.
 func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
-	body, kind := q.Body, ""
-	switch {
-	case q.Form != nil:
-		body, kind = []byte(q.Form.Encode()), "application/x-www-form-urlencoded"
-	case q.JSON != nil:
-		body, kind = q.JSON, "application/json"
+	body, kind, err := q.body()
+	if err != nil {
+		return Answer{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
@@ -95,6 +93,24 @@ func Ask(ctx context.Context, client *http.Client, q Question) (Answer, error) {
 		a.Err = fmt.Errorf("%w: redirected, HTTP status %d", channel.ErrRefused, a.Status)
 	}
 	return a, nil
+}
+
+// body is what is sent, and its Content-Type if that is known.
+func (q Question) body() ([]byte, string, error) {
+	if q.Form != nil {
+		return []byte(q.Form.Encode()), "application/x-www-form-urlencoded", nil
+	}
+	switch body := q.JSON.(type) {
+	case nil:
+		return q.Body, "", nil
+	case []byte:
+		return body, "application/json", nil
+	}
+	body, err := json.Marshal(q.JSON)
+	if err != nil {
+		return nil, "", errors.New("the request to the provider cannot be written as JSON") // the error may quote it
+	}
+	return body, "application/json", nil
 }
 
 // silence is the error when no answer came.

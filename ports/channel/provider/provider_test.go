@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -36,6 +37,32 @@ func TestAQuestionArrivesWhole(t *testing.T) {
 	})
 	if err != nil || a.Status != http.StatusOK || string(a.Body) != `{"ok":true}` || a.Err != nil {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func TestBodiesAreWrittenAsTheyAreMeant(t *testing.T) {
+	var got, kind string
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body)
+		got, kind = string(raw), r.Header.Get("Content-Type")
+	}))
+	t.Cleanup(srv.Close)
+	for want, q := range map[string]provider.Question{
+		`application/json {"to":"1"}`:            {JSON: map[string]string{"to": "1"}},
+		`application/json {"to":"2"}`:            {JSON: []byte(`{"to":"2"}`)},
+		`application/json {"to":"3"}`:            {JSON: json.RawMessage(`{"to":"3"}`)},
+		`application/x-www-form-urlencoded to=4`: {Form: url.Values{"to": {"4"}}, JSON: 5},
+		` as it is`:                              {Body: []byte("as it is")},
+		`text/xml <a/>`:                          {Body: []byte("<a/>"), Header: http.Header{"content-type": {"text/xml"}}},
+	} {
+		q.Method, q.URL = http.MethodPost, srv.URL
+		if _, err := provider.Ask(t.Context(), srv.Client(), q); err != nil || kind+" "+got != want {
+			t.Errorf("%q, %q, %v; want %q", kind, got, err, want)
+		}
+	}
+	_, err := provider.Ask(t.Context(), srv.Client(), provider.Question{Method: http.MethodPost, URL: srv.URL, JSON: map[string]any{hush: func() {}}})
+	if err == nil || strings.Contains(err.Error(), hush) {
+		t.Errorf("what is no JSON led to: %v", err)
 	}
 }
 
