@@ -90,6 +90,36 @@ func TestExamplesHaveSections(t *testing.T) {
 	}
 }
 
+func TestSecretsOfAnExampleAreInFilesOfTheirOwn(t *testing.T) {
+	got := exampleOf("x", []configfile.Key{{Path: "token", Secret: true}, {Path: "callback.secret", Secret: true}})
+	for _, want := range []string{"token_file: /run/secrets/x_token\n", "secret_file: /run/secrets/x_callback_secret\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	if got := exampleOf("x", []configfile.Key{{Path: "token", Secret: true}}); !strings.Contains(got, "token_file: /run/secrets/x\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestAPluginThatThereIsNotIsAskedAbout(t *testing.T) {
+	for config, want := range map[string]string{
+		"{ use: acme_pagr, acme_pager: {} }":     `c.yaml:2:18: channels.p.use: there is no plugin "acme_pagr". Did you mean "acme_pager"?`,
+		"{ use: pigeon }":                        "There are acme_pager, apple, ",
+		"{ use: acme_pager, pager: { x: yes } }": "channels.p.pager: is unknown here: the plugin's own part is called acme_pager",
+	} {
+		file := write(t, "c.yaml", "mode: development\nchannels: { p: "+config+" }\n") + "/c.yaml"
+		var out bytes.Buffer
+		cmd := newCommand([]Option{Channels(pager("acme_pager"))})
+		cmd.SetArgs([]string{"config", "validate", "--config", file})
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error()+out.String(), want) {
+			t.Errorf("%s: %v\n%s\nwant %s", config, err, out.String(), want)
+		}
+	}
+}
+
 func TestPluginsAreNotWrittenWhereTheyCannotBe(t *testing.T) {
 	full := write(t, "go.mod", "mine")
 	for name, c := range map[string]struct {

@@ -13,6 +13,12 @@ import (
 func exampleOf(typ string, keys []configfile.Key) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "channels:\n  %s:\n    use: %s\n", typ, typ)
+	several := 0
+	for _, k := range keys {
+		if k.Secret {
+			several++
+		}
+	}
 	var open []string // sections that the last line was in
 	for _, k := range keys {
 		if strings.ContainsAny(k.Path, "[*") {
@@ -33,6 +39,8 @@ func exampleOf(typ string, keys []configfile.Key) string {
 		open = open[:len(sections)]
 		name, value := parts[len(parts)-1], k.Default
 		switch {
+		case k.Secret && several > 1: // each is in a file of its own
+			name, value = name+"_file", "/run/secrets/"+typ+"_"+strings.ReplaceAll(k.Path, ".", "_")
 		case k.Secret:
 			name, value = name+"_file", "/run/secrets/"+typ
 		case value == "" && len(k.Enum) > 0:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -137,9 +138,24 @@ func (c Channel) check(id string) []error {
 	if c.Use == "" {
 		errs = append(errs, configfile.Problem{Path: "channels." + id + ".use", Text: "is missing: name the plugin"})
 	}
+	return errs
+}
+
+// known refuses a plugin that is none of these types, or else the parts of others.
+// at says where a path stands.
+func (c Channel) known(id string, types []string, at func(path string) string) []error {
+	path := "channels." + id + ".use"
+	if !slices.Contains(types, c.Use) {
+		hint := configfile.DidYouMean(c.Use, types)
+		if hint == "" {
+			hint = "There are " + strings.Join(types, ", ") + "."
+		}
+		return []error{configfile.Problem{File: at(path), Path: path, Text: fmt.Sprintf("there is no plugin %q", c.Use), Hint: hint}}
+	}
+	var errs []error
 	for key := range c.Plugin {
 		if key != c.Use {
-			errs = append(errs, configfile.Problem{Path: "channels." + id + "." + key, Text: "is unknown here: the plugin's own part is called " + c.Use})
+			errs = append(errs, configfile.Problem{File: at(path), Path: "channels." + id + "." + key, Text: "is unknown here: the plugin's own part is called " + c.Use})
 		}
 	}
 	return errs

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/adapters/configfile"
 	"github.com/countersign/countersign/app/channels"
+	"github.com/countersign/countersign/plugins/devinbox"
 )
 
 // envPrefix begins every environment variable that is ours.
@@ -52,8 +53,30 @@ func load(src sources, catalog *channels.Catalog) (Loaded, *configfile.Loaded, e
 	if err := l.decide(); err != nil {
 		return l, nil, configuration(err)
 	}
+	if err := l.plugins(catalog, known); err != nil {
+		return l, nil, configuration(err)
+	}
 	l.Specs, err = specs(l.Config, catalog)
 	return l, known, configuration(err)
+}
+
+// plugins refuses channels of plugins that this build does not have.
+func (c Config) plugins(catalog *channels.Catalog, known *configfile.Loaded) error {
+	types := catalog.Types()
+	if c.Mode == Development {
+		for _, p := range devinbox.Plugins(nil) {
+			types = append(types, p.Type)
+		}
+	}
+	at := func(path string) string {
+		e, _ := known.Explain(path)
+		return e.Source
+	}
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(c.Channels)) {
+		errs = append(errs, c.Channels[id].known(id, types, at)...)
+	}
+	return errors.Join(errs...)
 }
 
 func readConfig(path string) ([]byte, error) {

@@ -78,7 +78,7 @@ func (c *Catalog) Open(ctx context.Context, specs []Spec, env func(instance stri
 func (c *Catalog) open(ctx context.Context, s Spec, env channel.Env) (Instance, error) {
 	p, ok := c.Find(s.Use)
 	if !ok {
-		return Instance{}, fmt.Errorf("channels.%s.use: there is no plugin %q; there are %s", s.ID, s.Use, c.names())
+		return Instance{}, fmt.Errorf("channels.%s.use: there is no plugin %q; there are %s", s.ID, s.Use, strings.Join(c.Types(), ", "))
 	}
 	ch, err := p.Open(ctx, s.Decode, env)
 	if err != nil {
@@ -106,10 +106,11 @@ func described(plugin channel.Descriptor, ch channel.Channel) channel.Descriptor
 	return own
 }
 
-func (c *Catalog) names() string {
-	names := make([]string, len(c.plugins))
+// Types lists the types of the plugins, in their order.
+func (c *Catalog) Types() []string {
+	types := make([]string, len(c.plugins))
 	for i, p := range c.plugins {
-		names[i] = p.Type
+		types[i] = p.Type
 	}
-	return strings.Join(names, ", ")
+	return types
 }
