@@ -4,9 +4,6 @@ package facebook
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"strings"
@@ -92,31 +89,5 @@ func (f face) Receive(_ context.Context, in channel.Inbound) (string, channel.Re
 // Verify judges what came back. A code is exchanged for a token; a token is shown
 // to Facebook, which knows whom it was made for.
 func (f face) Verify(ctx context.Context, _ channel.Challenge, s channel.State, r channel.Response) (channel.Verdict, error) {
-	var a struct {
-		federation.Return
-
-		AccessToken string `json:"access_token"`
-	}
-	if r.Data == nil || json.Unmarshal(r.Data, &a) != nil {
-		return channel.Reject(channel.Mismatch), nil
-	}
-	if len(s) > 0 {
-		trip, err := federation.Remembered(s)
-		if err != nil {
-			return channel.Verdict{}, err
-		}
-		if v, ok := a.Refused(); ok {
-			return v, nil
-		}
-		token, why, err := f.exchange(ctx, trip, a.Code)
-		if err != nil || why != "" {
-			return channel.Reject(why), err
-		}
-		return f.identify(ctx, token, "")
-	}
-	if !f.cfg.AccessTokens || !shaped(a.AccessToken) {
-		return channel.Reject(channel.Mismatch), nil
-	}
-	sum := sha256.Sum256([]byte(a.AccessToken))
-	return f.identify(ctx, a.AccessToken, hex.EncodeToString(sum[:]))
+	return federation.Site{AccessTokens: f.cfg.AccessTokens, Shape: shape, Exchange: f.exchange, Identify: f.identify}.Verify(ctx, s, r)
 }

@@ -4,9 +4,6 @@ package github
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"strconv"
@@ -92,37 +89,20 @@ func (h hub) Receive(_ context.Context, in channel.Inbound) (string, channel.Res
 // Verify judges what came back. A code is exchanged; a token that an app brings is
 // shown to GitHub, which knows whom it was made for.
 func (h hub) Verify(ctx context.Context, _ channel.Challenge, s channel.State, r channel.Response) (channel.Verdict, error) {
-	var a struct {
-		federation.Return
+	return federation.Site{AccessTokens: h.cfg.AccessTokens, Shape: shape, Exchange: h.exchange, Identify: h.whose}.Verify(ctx, s, r)
+}
 
-		AccessToken string `json:"access_token"`
-	}
-	if r.Data == nil || json.Unmarshal(r.Data, &a) != nil {
-		return channel.Reject(channel.Mismatch), nil
-	}
-	if len(s) > 0 {
-		trip, err := federation.Remembered(s)
-		if err != nil {
-			return channel.Verdict{}, err
-		}
-		if v, ok := a.Refused(); ok {
-			return v, nil
-		}
-		token, why, err := h.exchange(ctx, trip, a.Code)
-		if err != nil || why != "" {
-			return channel.Reject(why), err
-		}
+// whose asks GitHub whose a token is; first of all, if an app brought it, whom it was
+// made for.
+func (h hub) whose(ctx context.Context, token, once string) (channel.Verdict, error) {
+	if once == "" {
 		return h.identify(ctx, token, "", 0)
 	}
-	if !h.cfg.AccessTokens || !shaped(a.AccessToken) {
-		return channel.Reject(channel.Mismatch), nil
-	}
-	id, why, err := h.examine(ctx, a.AccessToken)
+	id, why, err := h.examine(ctx, token)
 	if err != nil || why != "" {
 		return channel.Reject(why), err
 	}
-	sum := sha256.Sum256([]byte(a.AccessToken))
-	return h.identify(ctx, a.AccessToken, hex.EncodeToString(sum[:]), id)
+	return h.identify(ctx, token, once, id)
 }
 
 // ref is the number of an account, which GitHub never gives to another. Numbers of
