@@ -109,6 +109,21 @@ func TestAddressesAreNotChecked(t *testing.T) { // A-070
 	}
 }
 
+func TestWhoSaysNoThereIsNotAskedAbout(t *testing.T) {
+	p := start(t)
+	ch := open(t, p, config(p.URL))
+	o, err := ch.Begin(t.Context(), channel.Challenge{Handle: "h", Callback: "https://login.example.com/callback/facebook"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]channel.Reason{`{"error":"access_denied"}`: channel.Denied, `{"error":"server_error","code":"c"}`: channel.Mismatch, `{}`: channel.Mismatch, `[]`: channel.Mismatch} {
+		v, err := ch.Verify(t.Context(), channel.Challenge{}, o.State, channel.Response{Data: json.RawMessage(data)})
+		if err != nil || v.Outcome != channel.Rejected || v.Reason != want {
+			t.Errorf("%s: %s (%s), %v, want %s", data, v.Outcome, v.Reason, err, want)
+		}
+	}
+}
+
 func TestAWrongSecretIsTheOperatorsConcern(t *testing.T) {
 	p := (&providers.OAuth{Client: "1234567890", Secret: "another"}).AsFacebook()
 	t.Cleanup(p.Close)

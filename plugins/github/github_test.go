@@ -156,6 +156,21 @@ func TestCodesAreBoundToTheirTrip(t *testing.T) { // A-076
 	}
 }
 
+func TestWhoSaysNoThereIsNotAskedAbout(t *testing.T) {
+	p := start(t)
+	ch := open(t, p, config(p.URL))
+	o, err := ch.Begin(t.Context(), channel.Challenge{Handle: "h", Callback: "https://login.example.com/callback/github"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]channel.Reason{`{"error":"access_denied"}`: channel.Denied, `{"error":"server_error","code":"c"}`: channel.Mismatch, `{}`: channel.Mismatch, `[]`: channel.Mismatch} {
+		v, err := ch.Verify(t.Context(), channel.Challenge{}, o.State, channel.Response{Data: json.RawMessage(data)})
+		if err != nil || v.Outcome != channel.Rejected || v.Reason != want {
+			t.Errorf("%s: %s (%s), %v, want %s", data, v.Outcome, v.Reason, err, want)
+		}
+	}
+}
+
 func TestAWrongSecretIsTheOperatorsConcern(t *testing.T) {
 	p := (&providers.OAuth{Client: "Iv1.client", Secret: "another"}).AsGitHub()
 	t.Cleanup(p.Close)
