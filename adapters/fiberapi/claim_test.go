@@ -172,3 +172,44 @@ func TestAClaimIsGoodForNothingElse(t *testing.T) {
 	}
 	r.want(r.do("POST", "/v1/tokens/refresh", fmt.Sprintf(`{"refresh_token":%q}`, claim)), 401)
 }
+
+// Whoever only claimed an address is blocked, and its owner is not.
+func TestBlockingAClaimantLeavesTheAddressToItsOwner(t *testing.T) {
+	r := newRig(t)
+	mallory := r.want(r.signUp(form("mallory", annsMail, mallorysCell, secret)), 201)
+	r.block(annsMail) // the claimant
+	ann := r.signIn(annsMail)
+	if ann.text("user", "id") == mallory.text("user", "id") || ann.at("new_user") != true {
+		t.Errorf("ann is %s", ann.raw)
+	}
+	r.want(r.byPassword("mallory", secret), 401)
+	r.block(annsMail)
+	asked := r.want(r.do("POST", "/v1/challenges", fmt.Sprintf(`{"to":%q}`, annsMail)), 202)
+	if r.post.sent[asked.text("id")].code != "" {
+		t.Error("a code went to somebody who is blocked")
+	}
+}
+
+// The owner of an address that another one uses must have what all new users must.
+func TestWhoTakesAnAddressBackIsNew(t *testing.T) {
+	r := newRig(t, func(p *policy.Policy) { p.SignUp.Required = []contact.Kind{contact.Phone} })
+	r.want(r.signUp(form("mallory", annsMail, mallorysCell, secret)), 201)
+	r.want(r.completed(r.byPassword("mallory", secret), mallorysCell), 200)
+	got := r.want(r.claim(annsMail, ""), 200)
+	if got.text("status") != "identifier_required" || fmt.Sprint(got.at("missing")) != "[phone]" {
+		t.Fatalf("ann is answered %s", got.raw)
+	}
+	in := r.want(r.completed(got, "+447400123499"), 200)
+	if in.text("status") != "signed_in" || in.at("new_user") != true || in.text("user", "username") != "" {
+		t.Errorf("ann is %s", in.raw)
+	}
+	r.want(r.byPassword("mallory", secret), 200)
+	r.want(r.byPassword(annsMail, secret), 401)
+}
+
+// completed adds the phone that a sign-in waits for.
+func (r *rig) completed(waits answer, phone string) answer {
+	r.t.Helper()
+	asked := r.want(r.do("POST", "/v1/sign-in/complete", fmt.Sprintf(`{"phone":%q}`, phone), bearer(waits.text("pending_token"))), 200)
+	return r.give(asked.text("id"))
+}

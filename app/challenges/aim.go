@@ -27,7 +27,7 @@ func (s *Service) aimAtStranger(ctx context.Context, in StartInput) (aim, error)
 	if err != nil && !errors.Is(err, user.ErrNotFound) {
 		return aim{}, err
 	}
-	known := err == nil
+	known := err == nil && (account.Active() || in.Purpose != challenge.SignIn || Owns(account, named)) // whoever is blocked keeps only what they have proven
 	a := aim{purpose: in.Purpose, shown: named.Mask(), to: named}
 	switch {
 	case in.Trapped:

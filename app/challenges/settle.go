@@ -128,12 +128,11 @@ func (s *Service) settleSignIn(ctx context.Context, w settling) (Outcome, error)
 		}
 		return s.settleStranger(ctx, w, st)
 	}
-	u := *w.paid.User
-	if !u.Active() {
-		return Outcome{}, challenge.ErrNotFound
-	}
 	if !w.paid.Verified && c.Destination != "" {
 		return s.settleClaim(ctx, w, st)
+	}
+	if !w.paid.User.Active() {
+		return Outcome{}, challenge.ErrNotFound
 	}
 	return s.welcomeBack(ctx, w, st)
 }

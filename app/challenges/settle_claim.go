@@ -72,7 +72,7 @@ var errTouched = errors.New("somebody uses the account")
 
 // settleClaim is for somebody who proves an address that an account only said
 // was its own, and does not show that it was they who said so. Proof beats saying.
-// If nobody has used the account, they get it, without anything by which whoever
+// If nobody has used the account, nor blocked it, they get it, without anything by which whoever
 // filled in the form could come in. Else the account is somebody else's, who loses
 // the address.
 func (s *Service) settleClaim(ctx context.Context, w settling, st store.Settlement) (Outcome, error) {
@@ -87,7 +87,7 @@ func (s *Service) settleClaim(ctx context.Context, w settling, st store.Settleme
 		w.paid.User = nil // it was taken off the account meanwhile
 		return s.settleStranger(ctx, w, st)
 	}
-	if !account.LastSignIn.IsZero() || slices.ContainsFunc(account.Identifiers, user.Identifier.Verified) {
+	if !account.Active() || !account.LastSignIn.IsZero() || slices.ContainsFunc(account.Identifiers, user.Identifier.Verified) {
 		return s.takeOver(ctx, w, st, named)
 	}
 	given := st

@@ -57,7 +57,11 @@ func (s *Service) firstProof(w settling, user string, k contact.Kind) event.Even
 // had only claimed.
 func (s *Service) takeOver(ctx context.Context, w settling, st store.Settlement, named contact.Contact) (Outcome, error) {
 	c := w.paid.Challenge
-	if d := s.Tenants.Policy(c.Tenant).Admit(policy.ByCode, []contact.Kind{named.Kind}); !d.OK {
+	st.Person = nil // whatever becomes of whoever said so
+	switch d := s.Tenants.Policy(c.Tenant).Admit(policy.ByCode, []contact.Kind{named.Kind}); {
+	case d.Reason == policy.Missing:
+		return s.waitForMissing(ctx, w, st, session.Draft{Proven: []contact.Contact{named}, Locale: c.Locale, Channel: c.Channel}, d.Missing)
+	case !d.OK:
 		return Outcome{}, user.ErrNotAllowed
 	}
 	claimant := w.paid.User.ID
