@@ -99,15 +99,16 @@ func (s *Service) route(in StartInput, a aim, named contact.Contact) (aim, error
 // serves finds the first channel of the route that sends to the address's country.
 // It reports false if none does.
 func (s *Service) serves(via *channels.Instance, asked string, c contact.Contact) bool {
-	if fine := s.sends(*via, c); fine || asked != "" {
-		return fine
+	if s.sends(*via, c) {
+		return true
 	}
 	for _, next := range s.Channels.Route(c.Kind) {
-		if s.sends(next, c) {
+		if asked == "" && s.sends(next, c) {
 			*via = next
 			return true
 		}
 	}
+	s.Log.Info("nothing is sent to that country", "channel", via.ID, "country", s.Region(c.Value), "to", c.Mask())
 	return false
 }
 

@@ -124,6 +124,9 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) (*
 	if err != nil {
 		return nil, errors.Join(err, channel.ErrRefused)
 	}
+	if len(route) == 0 {
+		d.Log.Info("nothing is sent to that country", "channel", p.Channel, "message", p.ID)
+	}
 	ctx, cancel := context.WithTimeout(ctx, min(timeout, p.Deadline.Sub(now)))
 	defer cancel()
 	var receipt *store.Receipt
@@ -135,6 +138,9 @@ func (d *Dispatcher) send(ctx context.Context, p store.Parcel, now time.Time) (*
 		receipt, err = d.sendVia(ctx, via, p, out)
 		if via.ID == p.Channel && !errors.Is(err, channel.ErrUndeliverable) { // which says nothing about the next address
 			d.health.learn(p.Channel, d.Clock.Now().Sub(began), err)
+		}
+		if err == nil {
+			d.Log.Debug("a message was sent", "channel", via.ID, "message", p.ID, "try", p.Tries)
 		}
 		if err == nil || errors.Is(err, channel.ErrUndeliverable) || ctx.Err() != nil {
 			break

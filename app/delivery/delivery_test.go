@@ -146,7 +146,7 @@ func rigOf(t *testing.T, to channel.AddressKind, first, other []string) *rig {
 	}
 	r.d = delivery.New(delivery.Needs{
 		Store: r.store, Channels: registry, Codes: fixedCodes{}, Composer: r.words, Clock: bubbleClock{}, IDs: &r.ids,
-		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Random: systemtest.NewRandom("delivery"), Meter: meter.Nothing{}, Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Owner: "me", Host: "example.com", Links: links{}, Region: func(e164 string) string { return e164[1:3] },
 		Tenants: tenants.NewBook(tenants.Entry{Tenant: tenant.Tenant{Slug: tenant.Default}, Brand: tenants.Brand{Name: "Example", Support: "help@example.com"}, Locale: "en"},
 			tenants.Entry{Tenant: tenant.Tenant{Slug: "t2"}, Brand: tenants.Brand{Name: "Two"}, Locale: "de"}),
@@ -439,8 +439,14 @@ func TestLogsHoldNeitherCodeNorAddress(t *testing.T) {
 		r.queue(t, r.start(t, false))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if !strings.Contains(r.log.String(), "was not sent") {
+		if !strings.Contains(r.log.String(), "was not sent") || strings.Contains(r.log.String(), "was sent") {
 			t.Fatalf("the failure was not logged: %s", r.log)
+		}
+		r.queue(t, r.start(t, false))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !strings.Contains(r.log.String(), `level=DEBUG msg="a message was sent" channel=email`) {
+			t.Fatalf("the success was not logged: %s", r.log)
 		}
 		for _, secret := range []string{"123456", "ada@example.com"} {
 			if strings.Contains(r.log.String(), secret) {

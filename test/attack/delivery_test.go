@@ -130,7 +130,7 @@ func TestA080AHundredAtOnceSendOne(t *testing.T) {
 const overThere = "channels: { sms: { use: twilio, countries: [GB], twilio: { account: AC00000000000000000000000000000000, token: hush, from: Example } } }\n"
 
 func TestA082NothingIsSentWhereItCosts(t *testing.T) {
-	apart(t, harness.Options{Policy: patient, Config: overThere}, func(t *testing.T, _ *harness.Server, c *harness.Client) {
+	apart(t, harness.Options{Policy: patient, Config: overThere, Log: "info"}, func(t *testing.T, s *harness.Server, c *harness.Client) {
 		ours := freshPhone()
 		fine := form(c.StartChallenge(ours).Answer)
 		c.AwaitMessages(ours, 1)
@@ -154,6 +154,9 @@ func TestA082NothingIsSentWhereItCosts(t *testing.T) {
 		}
 		if n := delivered(c, ""); n != 3 { // one to a number, two that were asked for to know
 			t.Errorf("%d messages went out, want 3", n)
+		}
+		if said := s.Log(); !strings.Contains(said, "nothing is sent to that country") || strings.Contains(said, "+31612345678") {
+			t.Errorf("operators cannot find what was not sent, or find too much:\n%s", said)
 		}
 		who := c.SignIn(fresh()) // whoever has an account does not come farther
 		c.As(who.Access).Post("/v1/me/devices", map[string]string{"channel": "sms", "to": "+31612345678"}).Want(http.StatusCreated)

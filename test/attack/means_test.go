@@ -2,6 +2,7 @@ package attack_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -25,7 +26,7 @@ func apart(t *testing.T, o harness.Options, attack func(t *testing.T, s *harness
 	harness.Stores(t, func(t *testing.T, store harness.Store) {
 		t.Parallel()
 		o := o
-		o.Store, o.Log = store, "warn"
+		o.Store, o.Log = store, cmp.Or(o.Log, "warn")
 		s := harness.Start(t, o)
 		if store.Name == "postgres" {
 			s.Replica(t)
