@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -191,7 +192,7 @@ func (p personLine) print(w io.Writer) error {
 	row("last sign-in", day(p.LastSignIn))
 	row("second factor asked for", yes[p.TwoFactor])
 	row("password", yes[p.HasPassword], p.Password.String())
-	row("recovery codes left", fmt.Sprint(p.RecoveryLeft))
+	row("recovery codes left", strconv.Itoa(p.RecoveryLeft))
 	for _, i := range p.Identifiers {
 		row(i.Kind, i.Value, map[bool]string{true: "proven", false: "not proven"}[i.Verified || i.Kind == string(contact.Username)], i.Failures.String())
 	}

@@ -64,7 +64,7 @@ func serve(ctx context.Context, l Loaded, opts []Option, started func()) error {
 	}
 	stop, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
 	defer cancel()
-	if err := app.Stop(stop); err != nil {
+	if err := app.Stop(stop); err != nil { //nolint:contextcheck // ctx has ended
 		return fmt.Errorf("stop: %w", err)
 	}
 	if code != exitOK {

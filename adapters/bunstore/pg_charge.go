@@ -2,7 +2,6 @@ package bunstore
 
 import (
 	"context"
-	"errors"
 
 	"github.com/countersign/countersign/domain/limit"
 	"github.com/countersign/countersign/ports/store"
@@ -132,9 +131,6 @@ func (p pooled) chargeOne(ctx context.Context, s *Store, in store.Charge, out *s
 	*out = row.domain()
 	return nil
 }
-
-// errOpen means that nothing stands in the way of a charge any more.
-var errOpen = errors.New("the charge would be paid")
 
 // judgeAgain says why a charge was refused, by reading alone where possible:
 // most refusals last.

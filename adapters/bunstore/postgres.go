@@ -123,7 +123,7 @@ func openServer(ctx context.Context, cfg *pgxpool.Config, most int) (*Store, err
 	if most == 0 {
 		most = defaultConns
 	}
-	cfg.MaxConns = int32(max(2, min(most, 1000))) //nolint:gosec // bounded
+	cfg.MaxConns = int32(max(2, min(most, 1000)))
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.ConnConfig.StatementCacheCapacity = keptStatements
 	if cfg.ConnConfig.ConnectTimeout == 0 {

@@ -97,7 +97,7 @@ func (r *challengeRow) domain() challenge.Challenge {
 		Status: challenge.Status(r.Status), Delivery: challenge.Delivery(r.Delivery), Decoy: r.Decoy,
 		User: r.UserID, Device: r.DeviceID, SignIn: r.SignInID, Session: r.SessionID,
 		Kind: contact.Kind(r.Kind), Destination: r.Destination, Shown: r.Shown, Counter: r.Counter,
-		Nonce: r.Nonce, KeyID: uint32(r.KeyID), Format: challenge.Format(r.Format), Prompt: r.Prompt, State: r.State,
+		Nonce: r.Nonce, KeyID: uint32(r.KeyID), Format: challenge.Format(r.Format), Prompt: r.Prompt, State: r.State, //nolint:gosec // was one when it was stored
 		Locale: r.Locale, Client: r.Client, Round: r.Round, Attempts: r.Attempts, Allowed: r.Allowed,
 		Sends: r.Sends, MaxSends: r.MaxSends,
 		CreatedAt: moment(r.CreatedAt), ExpiresAt: moment(r.ExpiresAt), ResendAt: moment(r.ResendAt),

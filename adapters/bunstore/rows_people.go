@@ -198,7 +198,7 @@ func fromSession(s session.Session) *sessionRow {
 func (r *sessionRow) domain() session.Session {
 	return session.Session{
 		ID: r.ID, Tenant: r.Tenant, User: r.UserID, Evidence: decodeEvidence(r.Evidence), Client: r.Client,
-		Generation: uint32(r.Generation), RotatedAt: moment(r.RotatedAt), CreatedAt: moment(r.CreatedAt),
+		Generation: uint32(r.Generation), RotatedAt: moment(r.RotatedAt), CreatedAt: moment(r.CreatedAt), //nolint:gosec // was one when it was stored
 		ExpiresAt: moment(r.ExpiresAt), RevokedAt: moment(r.RevokedAt), Reason: session.Reason(r.Reason),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -64,7 +65,7 @@ func (t target) name() string {
 	if strings.HasPrefix(c.Host, "/") {
 		return "PostgreSQL at " + c.Host
 	}
-	return fmt.Sprintf("PostgreSQL at %s", net.JoinHostPort(c.Host, fmt.Sprint(c.Port)))
+	return "PostgreSQL at " + net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 }
 
 // explain says for people why a target cannot be used.

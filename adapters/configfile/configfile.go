@@ -20,6 +20,7 @@ package configfile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"reflect"
 	"sync"
 )
@@ -124,9 +125,7 @@ type root struct {
 func (l *Loaded) remember(part root, origins map[string]origin) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for p, o := range origins {
-		l.origins[p] = o
-	}
+	maps.Copy(l.origins, origins)
 	for i := range l.roots {
 		if l.roots[i].path == part.path {
 			l.roots[i] = part

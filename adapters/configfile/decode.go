@@ -72,7 +72,7 @@ func (d *decoder) pointer(n *node, v reflect.Value, f field, path string) {
 
 // setDefaults asks a new item for its defaults.
 func setDefaults(pointer reflect.Value) {
-	if s, ok := pointer.Interface().(interface{ SetDefaults() }); ok {
+	if s, ok := reflect.TypeAssert[interface{ SetDefaults() }](pointer); ok {
 		s.SetDefaults()
 	}
 }

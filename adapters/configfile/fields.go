@@ -72,7 +72,7 @@ func deref(t reflect.Type) reflect.Type {
 
 // fieldsOf lists the fields of a struct type that checkType accepted.
 func fieldsOf(t reflect.Type) []field {
-	fs, _ := readFields(t) //nolint:errcheck // checkType reported it
+	fs, _ := readFields(t)
 	return fs
 }
 

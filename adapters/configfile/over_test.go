@@ -54,7 +54,7 @@ func TestAPartThatIsLikeAnotherHasItsSchemaWithoutDefaults(t *testing.T) {
 	c.Rules.Name = "all"
 	d, _ := schemaOf(t, &c, nil, nil)
 	part := d.Properties["groups"].Items.Properties["rules"]
-	if part.Description != "What is different." || string(part.Additional) != "false" || string(part.Properties["kinds"].Items.Enum[0]) != "a" {
+	if part.Description != "What is different." || string(part.Additional) != "false" || part.Properties["kinds"].Items.Enum[0] != "a" {
 		t.Errorf("the part is described as %+v", part)
 	}
 	if got := part.Properties["name"]; got.Default != nil || got.Description != "What it is called." {

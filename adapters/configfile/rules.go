@@ -37,7 +37,7 @@ func (d *decoder) inEnum(n *node, f field, path string) bool {
 // checkScalar applies the limits to a number, a duration or text.
 func (d *decoder) checkScalar(n *node, v reflect.Value, f field, path string) {
 	var x float64
-	is := ""
+	var is string
 	switch {
 	case v.Kind() == reflect.String:
 		d.checkLength(n, utf8.RuneCountInString(v.String()), f, path, "characters")
@@ -117,7 +117,7 @@ func (d *decoder) ask(v reflect.Value, path string, fields []field) {
 		c.Set(v)
 		v = c
 	}
-	checked, ok := v.Addr().Interface().(interface{ Validate() error })
+	checked, ok := reflect.TypeAssert[interface{ Validate() error }](v.Addr())
 	if !ok {
 		return
 	}

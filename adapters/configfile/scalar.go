@@ -205,7 +205,7 @@ func readText(n *node, v reflect.Value) *reading {
 			return r
 		}
 	}
-	u, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	if !ok {
 		return &reading{expected: "text"}
 	}

@@ -27,7 +27,7 @@ func defaultOf(v reflect.Value, f field) json.RawMessage {
 	case t == durationType:
 		plain = short(time.Duration(v.Int()))
 	case isText(t):
-		m, ok := v.Interface().(encoding.TextMarshaler)
+		m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 		if !ok {
 			return nil
 		}

@@ -58,7 +58,7 @@ func readSecret(name string, strict bool) (content, text, hint string) {
 	case strict && info.Mode()&othersRead != 0:
 		return "", "everybody on this machine can read " + name, "Run: chmod o-rwx " + name
 	}
-	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	file, err := os.Open(name)
 	if err != nil {
 		return "", cannotRead(name, err), "Let the user that runs this process read it."
 	}

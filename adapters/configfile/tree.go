@@ -104,6 +104,7 @@ func (n *node) describe() string {
 		return "a list"
 	case section:
 		return "a section"
+	case scalar: // see below
 	}
 	switch n.tag {
 	case "!!int", "!!float":

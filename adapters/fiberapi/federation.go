@@ -2,6 +2,7 @@ package fiberapi
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -153,9 +154,7 @@ func (c *call) inbound() channel.Inbound {
 	in := channel.Inbound{
 		Method: c.Method(), URL: c.api.PublicURL + c.OriginalURL(), Header: map[string][]string{}, Query: url.Values{}, Body: c.Body(),
 	}
-	for name, values := range c.GetReqHeaders() {
-		in.Header[name] = values
-	}
+	maps.Copy(in.Header, c.GetReqHeaders())
 	if q, err := url.ParseQuery(string(c.Request().URI().QueryString())); err == nil {
 		in.Query = q
 	}

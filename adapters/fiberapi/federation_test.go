@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -208,9 +209,9 @@ func TestOneAccountElsewhereMakesOnePerson(t *testing.T) {
 			var body struct {
 				User struct{ ID string }
 			}
-			if resp.StatusCode == 200 && json.NewDecoder(resp.Body).Decode(&body) == nil {
+			if resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(&body) == nil {
 				people[i] = body.User.ID
-			} else if resp.StatusCode != 409 {
+			} else if resp.StatusCode != http.StatusConflict {
 				t.Errorf("status %d", resp.StatusCode)
 			}
 		})

@@ -68,7 +68,7 @@ func (a *API) linkPage(c *call, v linkView) ([]byte, error) {
 		*text = words[*text]
 	}
 	v.Lead = strings.ReplaceAll(v.Lead, "{inviter}", isolate(v.Inviter))
-	v.Style = template.CSS(pages.style) //nolint:gosec // our own file
+	v.Style = template.CSS(pages.style)
 	var b bytes.Buffer
 	if err := pages.page.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("write the page of a link: %w", err)
@@ -113,7 +113,7 @@ func (a *API) brokenLink(c *call, err error) ([]byte, error) {
 }
 
 // seeOther is the answer that sends a browser elsewhere (RFC 9110, 15.4.4).
-type seeOther string
+type seeOther string //nolint:errname // says what it is
 
 // Error says where to.
 func (s seeOther) Error() string { return "see other" }

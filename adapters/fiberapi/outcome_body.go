@@ -181,8 +181,9 @@ func (a *API) outcome(o challenges.Outcome) (outcomeBody, error) {
 	case challenges.StillPending:
 		b, err := a.challengeBody(*o.Challenge)
 		return outcomeBody{pending: &b}, err
+	default:
+		return otherOutcome(o)
 	}
-	return otherOutcome(o)
 }
 
 // otherOutcome is about the purposes that sign nobody in.

@@ -101,7 +101,7 @@ func TestWhateverDoesNotConvinceIsOneAnswer(t *testing.T) {
 func (r *rig) block(who string) {
 	r.t.Helper()
 	account := must(r.store.Identify(r.t.Context(), tenant.Default, contact.Contact{Kind: contact.Email, Value: who}))(r.t)
-	account.User.Status = user.Blocked
+	account.Status = user.Blocked
 	if err := r.store.Do(r.t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Users().Save(ctx, account.User) }); err != nil {
 		r.t.Fatal(err)
 	}

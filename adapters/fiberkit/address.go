@@ -2,6 +2,7 @@ package fiberkit
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -24,8 +25,8 @@ func (r *Resolver) Client(c *fiber.Ctx) netip.Addr {
 		return peer
 	}
 	hops := strings.Split(strings.Join(c.GetReqHeaders()[fiber.HeaderXForwardedFor], ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+	for _, hop := range slices.Backward(hops) {
+		hop, ok := parseHop(strings.TrimSpace(hop))
 		if !ok {
 			return peer
 		}

@@ -69,7 +69,7 @@ func TestPagesOfListedOriginsMayCall(t *testing.T) {
 			t.Errorf("%s: %d %v", origin, done.StatusCode, done.Header)
 		}
 		calls = 0
-		if refused := from(t, app, http.MethodDelete, origin); refused.StatusCode != 405 || refused.Header.Get("Access-Control-Allow-Origin") != origin {
+		if refused := from(t, app, http.MethodDelete, origin); refused.StatusCode != http.StatusMethodNotAllowed || refused.Header.Get("Access-Control-Allow-Origin") != origin {
 			t.Errorf("%s may not read why it is refused: %d %v", origin, refused.StatusCode, refused.Header)
 		}
 		for _, resp := range []*http.Response{asked, done} {

@@ -41,7 +41,7 @@ var ErrNoKit = errors.New("no test here calls channeltest.Run, so nothing is kno
 // goCommand calls the go command in a folder. When ctx ends it is interrupted,
 // and killed if that does not help.
 func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
-	return gentle(exec.CommandContext(ctx, "go", args...), dir)
+	return gentle(exec.CommandContext(ctx, "go", args...), dir) //nolint:gosec // the arguments are ours
 }
 
 // stopping is how long an interrupted command may take.

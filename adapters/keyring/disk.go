@@ -56,7 +56,7 @@ func Load(path string, o Options) (*File, error) {
 	if err != nil {
 		return nil, unreachable(path, err)
 	}
-	defer h.Close()
+	defer func() { _ = h.Close() }() // it was only read
 	info, err := h.Stat()
 	if err != nil {
 		return nil, unreachable(path, err)

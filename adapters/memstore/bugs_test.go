@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -32,9 +33,7 @@ func bugs() map[string]func(*seeded) {
 		chargeBugs(), settleBugs(), startBugs(), sessionBugs(), messageBugs(), unitBugs(),
 		thenBugs(), reuseBugs(), factBugs(), noticeBugs(), peopleBugs(), findBugs(), bookBugs(),
 	} {
-		for name, bug := range part {
-			all[name] = bug
-		}
+		maps.Copy(all, part)
 	}
 	return all
 }

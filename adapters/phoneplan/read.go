@@ -51,12 +51,12 @@ func digit(r rune) (byte, bool) {
 	}
 	for _, block := range unicode.Nd.R16 {
 		if rune(block.Lo) <= r && r <= rune(block.Hi) {
-			return '0' + byte((r-rune(block.Lo))%10), true
+			return '0' + byte((r-rune(block.Lo))%10), true //nolint:gosec // less than ten
 		}
 	}
 	for _, block := range unicode.Nd.R32 {
-		if rune(block.Lo) <= r && r <= rune(block.Hi) {
-			return '0' + byte((r-rune(block.Lo))%10), true
+		if rune(block.Lo) <= r && r <= rune(block.Hi) { //nolint:gosec // code points
+			return '0' + byte((r-rune(block.Lo))%10), true //nolint:gosec // less than ten
 		}
 	}
 	return 0, false

@@ -47,8 +47,9 @@ func noticeOf(k message.Kind) notice {
 		return notice{value: "client", cases: []string{named}}
 	case message.RecoveryUsed:
 		return notice{count: "left"}
+	default:
+		return notice{}
 	}
-	return notice{}
 }
 
 // noticeRules names the sentences of notices; see rules.

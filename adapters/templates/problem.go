@@ -13,7 +13,7 @@ import (
 )
 
 // Problem is one thing that is wrong with a template.
-type Problem struct {
+type Problem struct { //nolint:errname // says what it is
 	File string // under the operator's folder, or "shipped/…"
 	Line int    // from 1; 0 if it is about the whole file
 	Text string // what is wrong, without a full stop
@@ -33,7 +33,7 @@ func (p Problem) Error() string {
 func (p Problem) Unwrap() error { return p.cause }
 
 // Problems is everything that is wrong with a set of templates.
-type Problems []Problem
+type Problems []Problem //nolint:errname // says what it is
 
 // Error gives one problem a line.
 func (ps Problems) Error() string {
@@ -54,7 +54,7 @@ func (ps Problems) Unwrap() []error {
 }
 
 // inLine is an error whose line is known.
-type inLine struct {
+type inLine struct { //nolint:errname // says what it is
 	line int
 	err  error
 }
@@ -71,7 +71,7 @@ func (l *loader) complain(file string, err error) {
 	if err == nil {
 		return
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what was joined is taken apart
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range many.Unwrap() {
 			l.complain(file, one)
 		}

@@ -277,6 +277,7 @@ func BenchmarkComposeEmail(b *testing.B) { benchmark(b, message.Email) }
 func BenchmarkComposeSMS(b *testing.B)   { benchmark(b, message.SMS) }
 
 func benchmark(b *testing.B, f message.Form) {
+	b.Helper()
 	c := open(b, templates.Options{})
 	r := messagetest.Sample(f, message.SignIn, "de")
 	b.ReportAllocs()

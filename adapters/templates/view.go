@@ -67,6 +67,7 @@ func newView(b *bundle, r message.Request, plainSubject bool) (view, error) {
 		v.mail(b.words, plainSubject)
 	case message.Voice:
 		v.spoken(b.words)
+	case message.SMS, message.Chat: // the text is all there is
 	}
 	v.say(b.words, r)
 	return v, nil

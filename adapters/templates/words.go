@@ -55,7 +55,7 @@ func (p phrase) fill(pairs ...string) string {
 		}
 		for j := 0; j < len(pairs); j += 2 {
 			if pairs[j] == part {
-				b.WriteString(pairs[j+1])
+				b.WriteString(pairs[j+1]) //nolint:gosec // they come in pairs
 			}
 		}
 	}

@@ -86,7 +86,7 @@ type leaving struct {
 // sessions end, and it is told.
 func (s *Service) left(ctx context.Context, tx store.Tx, c sessions.Caller, a leaving) error {
 	now := s.Clock.Now()
-	a.User.ResetAt = now
+	a.ResetAt = now
 	if err := tx.Users().Save(ctx, a.User); err != nil {
 		return err
 	}

@@ -27,17 +27,36 @@ func (s *Service) aimAtStranger(ctx context.Context, in StartInput) (aim, error)
 	if err != nil && !errors.Is(err, user.ErrNotFound) {
 		return aim{}, err
 	}
-	known := err == nil && (account.Active() || in.Purpose != challenge.SignIn || Owns(account, named)) // whoever is blocked keeps only what they have proven
 	a := aim{purpose: in.Purpose, shown: named.Mask(), to: named}
-	switch {
-	case in.Trapped:
+	switch who := standing(in.Purpose, account, named, err == nil); {
+	case in.Trapped || who == nobody || who == stranger && !s.welcome(in.Tenant, named):
 		a.decoy = true
-	case known && account.Active() && (in.Purpose == challenge.SignIn || Owns(account, named)):
+	case who == owner:
 		a.account = account
-	case known || in.Purpose != challenge.SignIn || !s.welcome(in.Tenant, named):
-		a.decoy = true
 	}
 	return s.route(in, a, named)
+}
+
+// stands is what somebody is to whom an address leads.
+type stands int
+
+const (
+	nobody   stands = iota // is asked nothing
+	stranger               // may become a user
+	owner                  // is asked
+)
+
+// standing tells what whoever named an identifier is for a purpose. Whoever is
+// blocked keeps only what they have proven; what they claimed is a stranger's.
+func standing(p challenge.Purpose, account user.Account, named contact.Contact, known bool) stands {
+	signsIn, owns := p == challenge.SignIn, known && Owns(account, named)
+	switch {
+	case known && account.Active() && (signsIn || owns):
+		return owner
+	case signsIn && (!known || !account.Active() && !owns):
+		return stranger
+	}
+	return nobody
 }
 
 // named reads whom a stranger names, and refuses whom the lists block.

@@ -91,7 +91,7 @@ func formatIn(seed []byte) challenge.Format {
 		return ""
 	}
 	n := binary.BigEndian.Uint32(seed[4:])
-	if uint64(n) > uint64(len(seed)-8) {
+	if uint64(n) > uint64(len(seed)-8) { //nolint:gosec // a length
 		return ""
 	}
 	return challenge.Format(seed[8 : 8+n])

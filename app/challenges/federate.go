@@ -187,7 +187,7 @@ func (s *Service) backfill(w settling, a user.Account) func(context.Context, sto
 		if err != nil {
 			return err
 		}
-		now.User.FirstName, now.User.LastName = firstOf(now.FirstName, first), firstOf(now.LastName, last)
+		now.FirstName, now.LastName = firstOf(now.FirstName, first), firstOf(now.LastName, last)
 		return tx.Users().Save(ctx, now.User)
 	}
 }

@@ -151,7 +151,7 @@ type moving struct {
 // moved is what follows when a proven address was replaced: whatever is under way
 // to the old one is worthless, other sessions end, and the old address is told.
 func (s *Service) moved(ctx context.Context, tx store.Tx, w settling, a moving) error {
-	a.User.ResetAt = s.Clock.Now() // now that nobody comes in any more
+	a.ResetAt = s.Clock.Now() // now that nobody comes in any more
 	if err := tx.Users().Save(ctx, a.User); err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func (s *Service) handOver(w settling, proven contact.Contact) func(context.Cont
 		if err := s.untouched(ctx, tx, w, account, proven); err != nil {
 			return err
 		}
-		account.User.ResetAt = w.now
+		account.ResetAt = w.now
 		if err := tx.Users().Save(ctx, account.User); err != nil {
 			return err
 		}

@@ -6,9 +6,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,7 +61,7 @@ func (b *Breaker) of(c challenge.Challenge) (account, bool) {
 // charge is a window of the range; it does not tell which. What belongs to a span
 // is kept a while longer, for answers that come late.
 func (a account) charge(name string, r limit.Rule, span int64) limit.Charge {
-	sum := sha256.Sum256([]byte(strings.Join([]string{a.tenant, name, a.where, a.rule.Within.String(), fmt.Sprint(span)}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{a.tenant, name, a.where, a.rule.Within.String(), strconv.FormatInt(span, 10)}, "\x00")))
 	return limit.Charge{Rule: r, Key: "range_" + name + ":" + base64.RawURLEncoding.EncodeToString(sum[:16])}
 }
 
@@ -109,7 +109,7 @@ func (b *Breaker) take(ctx context.Context, w limit.Charge, now time.Time) error
 func (b *Breaker) block(ctx context.Context, a account, answered int, now time.Time) error {
 	e := event.Event{
 		ID: b.IDs.New(), Tenant: a.tenant, Type: event.RangeBlocked, At: now,
-		Data: map[string]string{"range": a.where, "answered": fmt.Sprint(answered), "until": now.Add(a.rule.Block).UTC().Format(time.RFC3339)},
+		Data: map[string]string{"range": a.where, "answered": strconv.Itoa(answered), "until": now.Add(a.rule.Block).UTC().Format(time.RFC3339)},
 	}
 	err := b.Store.Do(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.Challenges().Take(ctx, []limit.Charge{a.blocked()}, now); err != nil {

@@ -114,7 +114,7 @@ func (s *Service) Remove(ctx context.Context, c sessions.Caller, id string) erro
 			return err
 		}
 		if d.Confirmed() { // browsers that were remembered for its sake are strangers again
-			account.User.ResetAt = s.Clock.Now()
+			account.ResetAt = s.Clock.Now()
 			if err := tx.Users().Save(ctx, account.User); err != nil {
 				return err
 			}

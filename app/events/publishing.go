@@ -4,6 +4,7 @@ package events
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/countersign/countersign/domain/event"
 	"github.com/countersign/countersign/domain/session"
@@ -43,7 +44,7 @@ var _ store.Store = (*Publishing)(nil)
 func (p *Publishing) Settle(ctx context.Context, s store.Settlement) error {
 	waiting := p.audience.facts(s.Events)
 	if len(waiting) > 0 {
-		s.Facts = append(s.Facts[:len(s.Facts):len(s.Facts)], waiting...)
+		s.Facts = append(slices.Clip(s.Facts), waiting...)
 	}
 	var later heard
 	if then := s.Then; then != nil {
@@ -57,7 +58,7 @@ func (p *Publishing) Settle(ctx context.Context, s store.Settlement) error {
 	}
 	facts := s.Events
 	if len(later.facts) > 0 {
-		facts = append(facts[:len(facts):len(facts)], later.facts...)
+		facts = append(slices.Clip(facts), later.facts...)
 	}
 	p.tell(ctx, heard{facts, len(waiting) > 0 || later.queued})
 	return nil
@@ -146,5 +147,5 @@ func (j journal) Record(ctx context.Context, facts ...event.Event) error {
 		return nil
 	}
 	h.queued = true
-	return j.Journal.Queue(ctx, waiting...)
+	return j.Queue(ctx, waiting...)
 }

@@ -198,7 +198,7 @@ func (d *Dispatcher) claim(ctx context.Context, l *lane) {
 		d.expect(now)
 	}
 	for _, f := range facts {
-		go func() {
+		go func() { //nolint:contextcheck // what was begun ends, whoever stops
 			d.tell(l, f)
 			d.release(l, 1)
 			d.Wake()

@@ -78,7 +78,7 @@ func (j *Janitor) judge(ctx context.Context, u user.User) (gone bool, err error)
 		}
 		proven := func(d store.Device) bool { return d.Status != device.Pending } // an operator may have brought one in
 		if !now.Idle() || slices.ContainsFunc(bound, proven) {
-			now.User.Tentative = false
+			now.Tentative = false
 			return tx.Users().Save(ctx, now.User)
 		}
 		if err := tx.Journal().Record(ctx, event.Event{

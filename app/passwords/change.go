@@ -156,7 +156,7 @@ func (s *Service) set(ctx context.Context, n setting, guard func(context.Context
 		if err := tx.Passwords().Put(ctx, password.Record{Tenant: n.tenant, User: n.user, Hash: n.hash, ChangedAt: n.now}); err != nil {
 			return err
 		}
-		account.User.ResetAt = s.Clock.Now() // now that nobody comes in any more
+		account.ResetAt = s.Clock.Now() // now that nobody comes in any more
 		if err := tx.Users().Save(ctx, account.User); err != nil {
 			return err
 		}

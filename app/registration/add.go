@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/app/challenges"
@@ -95,7 +96,7 @@ func (s *Service) addOnce(ctx context.Context, tx store.Tx, in Input, n *newcome
 		switch {
 		case errors.Is(err, user.ErrNotFound):
 			if n.claims {
-				account.Identifiers = append(account.Identifiers[:len(account.Identifiers):len(account.Identifiers)], user.Identifier{
+				account.Identifiers = append(slices.Clip(account.Identifiers), user.Identifier{
 					Contact: ch.Contact, Tenant: in.Tenant, User: account.ID, CreatedAt: now,
 				})
 			}

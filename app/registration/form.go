@@ -21,10 +21,6 @@ type form struct {
 	hash  password.Hash
 }
 
-func (f form) has(k contact.Kind) bool {
-	return slices.ContainsFunc(f.named, func(c contact.Contact) bool { return c.Kind == k })
-}
-
 // problems collects everything that will not do.
 type problems []fault.Field
 
@@ -114,7 +110,7 @@ func printable(text string) bool {
 func (s *Service) checkPassword(in Input, f form, p policy.Policy, given map[contact.Kind]bool, bad *problems) {
 	reachable := false
 	for k := range given {
-		reachable = reachable || k != contact.Username && len(s.Channels.Route(k)) > 0 && !(p.Identity.Defer && !p.Identity.AutoSend)
+		reachable = reachable || k != contact.Username && len(s.Channels.Route(k)) > 0 && (!p.Identity.Defer || p.Identity.AutoSend)
 	}
 	switch {
 	case in.Password == "" && (reachable || len(given) == 0):

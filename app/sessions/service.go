@@ -137,7 +137,7 @@ func (s *Service) EndOthers(ctx context.Context, c Caller) error {
 		if err != nil {
 			return err
 		}
-		account.User.ResetAt = now
+		account.ResetAt = now
 		if err := tx.Users().Save(ctx, account.User); err != nil || n == 0 {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"testing"
@@ -110,9 +111,7 @@ func come(t *testing.T, p *providers.OIDC, ch channel.Channel, more url.Values) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	cb, _ := channel.As[channel.Callback](ch)
 	_, r, err := cb.Receive(t.Context(), channel.Inbound{Method: http.MethodPost, Body: []byte(form.Encode())})
 	if err != nil {

@@ -145,7 +145,7 @@ func (o Options) judge(c Claims, now time.Time) channel.Reason {
 		return channel.Mismatch
 	case len(audience) == 0, slices.ContainsFunc(audience, func(a string) bool { return !slices.Contains(ours, a) }):
 		return channel.Mismatch
-	case present && !(named && slices.Contains(ours, party)), len(audience) > 1 && !present:
+	case present && (!named || !slices.Contains(ours, party)), len(audience) > 1 && !present:
 		return channel.Mismatch
 	case !hasExpiry, !hasIssue, issued.After(now.Add(skew)), hasBegin && begins.After(now.Add(skew)):
 		return channel.Mismatch

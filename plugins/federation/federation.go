@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,9 +79,7 @@ func (c *Channel) Begin(ctx context.Context, q channel.Challenge) (channel.Openi
 		return channel.Opening{}, err
 	}
 	params := url.Values{"scope": {join(c.opts.Scopes)}}
-	for name, values := range c.opts.Params {
-		params[name] = values
-	}
+	maps.Copy(params, c.opts.Params)
 	return Leave(c.env.Random, q, Departure{Endpoint: doc.Authorization, Client: c.opts.Client, Params: params, Nonce: true})
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,9 +48,7 @@ func Leave(random io.Reader, q channel.Challenge, d Departure) (channel.Opening,
 		return channel.Opening{}, fmt.Errorf("%w: the authorization endpoint is no URL", channel.ErrUnavailable)
 	}
 	params := target.Query()
-	for name, values := range d.Params {
-		params[name] = values
-	}
+	maps.Copy(params, d.Params)
 	params.Set("response_type", "code")
 	params.Set("client_id", d.Client)
 	params.Set("redirect_uri", trip.Redirect)

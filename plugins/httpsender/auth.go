@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -110,10 +111,11 @@ func canonicalHeaders(r *http.Request) (lines, signed string) {
 		list = append(list, name)
 	}
 	slices.Sort(list)
+	var b strings.Builder
 	for _, name := range list {
-		lines += name + ":" + values[name] + "\n"
+		b.WriteString(name + ":" + values[name] + "\n")
 	}
-	return lines, strings.Join(list, ";")
+	return b.String(), strings.Join(list, ";")
 }
 
 func mac256(key []byte, text string) []byte {
@@ -172,9 +174,7 @@ func (s *sender) mint(key *rsa.PrivateKey, claims map[string]any, life time.Dura
 	}
 	now := s.env.Now()
 	all := map[string]any{"iat": now.Unix(), "exp": now.Add(life).Unix(), "jti": hex.EncodeToString(id)}
-	for name, v := range claims {
-		all[name] = v
-	}
+	maps.Copy(all, claims)
 	payload, err := json.Marshal(all)
 	if err != nil {
 		return "", errors.New("the claims are no JSON")

@@ -89,7 +89,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, enum string) {
 		d.add(place(n), "recipes have no anchors")
 		return
 	}
-	if r, ok := v.Addr().Interface().(reader); ok {
+	if r, ok := reflect.TypeAssert[reader](v.Addr()); ok {
 		if err := r.read(n); err != nil {
 			d.add(place(n), "%s", err)
 		}
@@ -194,7 +194,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, enum string) {
 		d.add(place(n), "expected a single value")
 		return
 	}
-	if span, ok := v.Addr().Interface().(*time.Duration); ok {
+	if span, ok := reflect.TypeAssert[*time.Duration](v.Addr()); ok {
 		parsed, err := time.ParseDuration(n.Value)
 		if err != nil || parsed <= 0 {
 			d.add(place(n), "expected a time such as 5m")

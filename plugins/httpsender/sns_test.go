@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"strings"
@@ -78,9 +79,7 @@ func notify(t *testing.T, fields map[string]string, at time.Time) []byte {
 		"MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324", "TopicArn": sesTopic, "Timestamp": at.UTC().Format("2006-01-02T15:04:05.000Z"),
 		"SignatureVersion": "2", "SigningCertURL": sesCert,
 	}
-	for name, v := range fields {
-		all[name] = v
-	}
+	maps.Copy(all, fields)
 	var over strings.Builder
 	for _, name := range []string{"Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"} {
 		if v, ok := all[name]; ok {
@@ -156,9 +155,7 @@ func TestWhatSNSDidNotSignIsForgedAndNothingIsFetchedForIt(t *testing.T) {
 	} {
 		tr, sns := sesTracker(t)
 		fields := map[string]string{"Type": "Notification", "Message": delivered}
-		for name, v := range row.change {
-			fields[name] = v
-		}
+		maps.Copy(fields, row.change)
 		body := string(notify(t, fields, now.Add(row.at)))
 		if row.raw != nil {
 			body = row.raw(body)

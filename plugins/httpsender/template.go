@@ -198,7 +198,7 @@ func (p *path) read(n *yaml.Node) error {
 		return errors.New("expected a path that begins with a slash")
 	}
 	p.at = place(n)
-	for _, s := range strings.Split(rest, "/") {
+	for s := range strings.SplitSeq(rest, "/") {
 		t, err := parseText(s)
 		if err != nil {
 			return err
@@ -238,6 +238,7 @@ func (m *match) read(n *yaml.Node) error {
 			}
 			return err
 		}
+	default: // nothing that is meant here
 	}
 	return errors.New("expected a value, a list of values, or {contains: text}")
 }

@@ -79,7 +79,9 @@ func (l lock) Begin(ctx context.Context, c channel.Challenge) (channel.Opening, 
 	if _, err := io.ReadFull(l.env.Random, q.Nonce); err != nil {
 		return channel.Opening{}, fmt.Errorf("make a challenge: %w", err)
 	}
-	api, options, err := Get, any(nil), error(nil)
+	api := Get
+	var options any
+	var err error
 	if c.Purpose == channel.Enroll {
 		if c.Subject == "" || len(c.Subject) > mostUser {
 			return channel.Opening{}, errors.New("a key belongs to somebody, with a name of at most 64 bytes")

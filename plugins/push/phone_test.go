@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -130,8 +131,8 @@ func (p *phone) asks(tb testing.TB, handle string) asked {
 	tb.Helper()
 	p.gateway.mu.Lock()
 	defer p.gateway.mu.Unlock()
-	for i := len(p.gateway.notes) - 1; i >= 0; i-- {
-		if n := p.gateway.notes[i]; n.Device == p.name {
+	for _, n := range slices.Backward(p.gateway.notes) {
+		if n.Device == p.name {
 			if q, err := p.read(n); err == nil && q.Handle == handle {
 				return q
 			}

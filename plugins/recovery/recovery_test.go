@@ -146,7 +146,7 @@ func TestCodesMayBeTypedAsPeopleType(t *testing.T) {
 func TestStoredHashIsNoCode(t *testing.T) {
 	ch := open(t)
 	o := issue(t, ch)
-	for _, part := range strings.Split(string(o.Credential), `"`) {
+	for part := range strings.SplitSeq(string(o.Credential), `"`) {
 		if v := use(t, ch, o.Credential, part); v.Outcome != channel.Rejected {
 			t.Errorf("%q opens the door", part)
 		}

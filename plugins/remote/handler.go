@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -106,9 +107,7 @@ func (d desk) serve(do func(context.Context, []byte) (any, error)) http.HandlerF
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		for name, values := range signature.Sign(d.keys, r.Header.Get(signature.ID), text, d.now()) {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), signature.Sign(d.keys, r.Header.Get(signature.ID), text, d.now()))
 		w.Header().Set(Header, Version)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(text) // whoever asked may have gone

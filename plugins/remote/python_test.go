@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -68,9 +69,7 @@ func today(t *testing.T, url string) string {
 		}
 		status, head, said := post(t, url+r.URL.Path, body, signature.Sign(keys, r.Header.Get(signature.ID), body, time.Now()), r.Header.Get(remote.Header))
 		if status == http.StatusOK && signature.Verify(secret, head, said, time.Now()) == nil {
-			for k, v := range signature.Sign(keys, head.Get(signature.ID), said, then) {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), signature.Sign(keys, head.Get(signature.ID), said, then))
 			w.Header().Set(remote.Header, head.Get(remote.Header))
 		}
 		w.WriteHeader(status)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -252,9 +253,7 @@ func TestAnswersAreSignedAndAnswerWhatWasAsked(t *testing.T) {
 			if row.id != "" {
 				id = row.id
 			}
-			for k, v := range signature.Sign(row.keys, id, body, time.Now().Add(row.off)) {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), signature.Sign(row.keys, id, body, time.Now().Add(row.off)))
 			w.Header().Set(remote.Header, row.version)
 			if row.body == "" {
 				row.body = string(body)

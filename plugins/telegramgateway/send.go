@@ -102,7 +102,7 @@ func trouble(said string) error {
 		if err != nil {
 			seconds = 0
 		}
-		return &channel.ThrottledError{After: time.Duration(seconds) * time.Second} //nolint:gosec // 16 bits
+		return &channel.ThrottledError{After: time.Duration(seconds) * time.Second}
 	}
 	switch {
 	case strings.HasPrefix(said, "PHONE_NUMBER_"): // not a number, or nobody's at Telegram

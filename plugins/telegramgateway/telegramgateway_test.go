@@ -3,6 +3,7 @@ package telegramgateway_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,9 +129,7 @@ func TestReportsAreTheGateways(t *testing.T) { // A-090
 		"a report of nothing": func(in *channel.Inbound) { *in = g.Report("", "delivered", now) },
 	} {
 		in := channel.Inbound{Method: good.Method, Body: good.Body, Header: map[string][]string{}}
-		for k, v := range good.Header {
-			in.Header[k] = v
-		}
+		maps.Copy(in.Header, good.Header)
 		change(&in)
 		if got, err := tr.Track(t.Context(), in); !errors.Is(err, channel.ErrForged) || got != nil {
 			t.Errorf("%s: %v, %v", name, got, err)

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/url"
 	"slices"
@@ -94,7 +93,7 @@ func (s sender) sign(fields map[string]string) []byte {
 		}
 	}
 	slices.Sort(keys)
-	var made func() hash.Hash = sha256.New
+	made := sha256.New
 	if s.cfg.SignatureMethod == "sha512" {
 		made = sha512.New
 	}

@@ -34,8 +34,8 @@ type Kind string
 const (
 	Code Kind = "code" // carries a code that answers a challenge
 
-	// Notices tell what has happened, and answer nothing. What Request.Data holds
-	// is said with each.
+	// SignUpAttempt and all that follow are notices: they tell what has happened, and
+	// answer nothing. What Request.Data holds is said with each.
 	SignUpAttempt     Kind = "sign_up_attempt"    // somebody signed up with an address that is yours already
 	Invitation        Kind = "invitation"         // you are asked in; Link accepts. Data: inviter (a name, may be missing)
 	PasswordChanged   Kind = "password_changed"   // and other sessions have ended

@@ -41,7 +41,7 @@ func parity(text string, rows int, tests map[string]bool) (bad []string) {
 		if !parityStatus.MatchString(m[3]) {
 			bad = append(bad, at+"says neither matched nor improved nor left out")
 		}
-		for _, shown := range strings.Split(m[4], ", ") {
+		for shown := range strings.SplitSeq(m[4], ", ") {
 			name := parityTest.FindStringSubmatch(shown)
 			switch {
 			case name == nil:

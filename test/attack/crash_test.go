@@ -1,6 +1,7 @@
 package attack_test
 
 import (
+	"maps"
 	"net/http"
 	"sync"
 	"syscall"
@@ -53,9 +54,7 @@ func TestF001NothingIsLostThatWasAcknowledgedBeforeACrash(t *testing.T) {
 			addresses, more := startAll(t, s.Client(t), each)
 			s.Kill()
 			all = append(all, addresses...)
-			for to, id := range more {
-				ids[to] = id
-			}
+			maps.Copy(ids, more)
 			s.Restart()
 		}
 		mails.release()

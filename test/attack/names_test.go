@@ -148,7 +148,7 @@ func TestA085WhatPeopleTypeIsTextAndNothingElse(t *testing.T) {
 			"<a@x.example>", "A <a@x.example>", "=?utf-8?q?a?=@x.example\r\n", "a@x.example> SIZE=1", "a@@x.example", "a@x.example/../y", "\"a\r\nb\"@x.example", "a@[127.0.0.1]", "a@" + strings.Repeat("x", 10_000) + ".example",
 			strings.Repeat("a", 10_000) + "@x.example", "\u202ea@x.example", "@x.example", "a@",
 		} {
-			if a := c.Post("/v1/challenges", map[string]string{"to": to, "channel": "email"}); a.Status != http.StatusUnprocessableEntity && !(a.Status == http.StatusAccepted && strings.TrimSpace(to) != to) {
+			if a := c.Post("/v1/challenges", map[string]string{"to": to, "channel": "email"}); a.Status != http.StatusUnprocessableEntity && (a.Status != http.StatusAccepted || strings.TrimSpace(to) == to) {
 				t.Errorf("%.60q: %s, want 422", to, a)
 			}
 		}

@@ -3,6 +3,7 @@ package attack_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -244,9 +245,7 @@ func TestA043NoAnswerTellsWhoIsKnownBeforeARightCode(t *testing.T) {
 		for _, body := range []map[string]string{{"password": "wrong horse 9!"}, {"password": ""}, {"password": knows + "x", "code": "123456", "device_id": "0190a1b2-0000-7000-8000-000000000000"}} {
 			all.alike(t, fmt.Sprint("password ", body), func(_, to string) harness.Answer {
 				whole := map[string]string{"identifier": to}
-				for name, value := range body {
-					whole[name] = value
-				}
+				maps.Copy(whole, body)
 				return c.Post("/v1/sign-in/password", whole)
 			})
 		}

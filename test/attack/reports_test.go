@@ -2,7 +2,7 @@ package attack_test
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Twilio signs by it
+	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
 	"maps"

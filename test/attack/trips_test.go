@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -169,9 +170,7 @@ func TestA076ATripEndsWhereItBegan(t *testing.T) {
 		}
 		with := func(back url.Values, name, value string) url.Values {
 			out := url.Values{}
-			for k, v := range back {
-				out[k] = v
-			}
+			maps.Copy(out, back)
 			if out.Set(name, value); value == "" {
 				out.Del(name)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -69,10 +70,8 @@ func refused(err error, codes ...string) (*api.Problem, error) {
 	if !ok {
 		return nil, err
 	}
-	for _, code := range codes {
-		if p.Code == code {
-			return p, nil
-		}
+	if slices.Contains(codes, p.Code) {
+		return p, nil
 	}
 	return p, fmt.Errorf("it was refused otherwise: %w", err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -113,8 +114,8 @@ func (s *stand) stop() error {
 // Close removes everything.
 func (s *stand) Close() error {
 	err := s.stop()
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, s.closers[i]())
+	for _, v := range slices.Backward(s.closers) {
+		err = errors.Join(err, v())
 	}
 	return err
 }

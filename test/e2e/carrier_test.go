@@ -20,8 +20,6 @@ import (
 
 // carried is what Twilio was given to send.
 type carried struct {
-	url string
-
 	mu    sync.Mutex // guards forms
 	forms []url.Values
 }

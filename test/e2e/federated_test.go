@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,9 +20,7 @@ type claimed map[string]any
 // idToken is a token for somebody who has just signed in at Google, good once.
 func idToken(c *harness.Client, g *providers.OIDC, says claimed) map[string]string {
 	changes := map[string]any{"jti": rand.Text(), "iat": c.Now().Unix(), "exp": c.Now().Add(time.Hour).Unix()}
-	for name, value := range says {
-		changes[name] = value
-	}
+	maps.Copy(changes, says)
 	return map[string]string{"id_token": g.Sign(g.Claims(changes))}
 }
 

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,9 +41,7 @@ func invited(t *testing.T, c *harness.Client, to string) string {
 
 func accept(c *harness.Client, token string, more form) harness.Answer {
 	body := form{"token": token}
-	for name, value := range more {
-		body[name] = value
-	}
+	maps.Copy(body, more)
 	return c.As("").Post("/v1/invitations/accept", body)
 }
 

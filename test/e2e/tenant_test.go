@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -140,9 +141,7 @@ func TestTenantsKnowNothingOfEachOtherOnAnyRoute(t *testing.T) {
 // with is every credential, and none.
 func with(credentials map[string]string) map[string]string {
 	out := map[string]string{"nobody": ""}
-	for name, text := range credentials {
-		out[name] = text
-	}
+	maps.Copy(out, credentials)
 	return out
 }
 

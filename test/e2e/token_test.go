@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,9 +60,7 @@ func forgeries(t *testing.T, good string, jwks harness.Answer) map[string]string
 	}
 	with := func(name string, value any) string {
 		changed := map[string]any{}
-		for k, v := range header {
-			changed[k] = v
-		}
+		maps.Copy(changed, header)
 		changed[name] = value
 		return segment(t, changed)
 	}

@@ -170,7 +170,7 @@ func (a Answer) Get(path string) any {
 	if json.Unmarshal(a.Body, &at) != nil {
 		return nil
 	}
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		switch v := at.(type) {
 		case map[string]any:
 			at = v[name]

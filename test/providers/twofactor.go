@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -79,9 +80,9 @@ func (f *TwoFactor) Reached() int {
 func (f *TwoFactor) Read(to string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := len(f.all) - 1; i >= 0; i-- {
-		if "+"+f.all[i].to == to {
-			return f.all[i].code
+	for _, v := range slices.Backward(f.all) {
+		if "+"+v.to == to {
+			return v.code
 		}
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -85,9 +86,9 @@ func (f *Verify) Asked() int {
 func (f *Verify) Read(to string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := len(f.all) - 1; i >= 0; i-- {
-		if f.all[i].to == to {
-			return f.all[i].code
+	for _, v := range slices.Backward(f.all) {
+		if v.to == to {
+			return v.code
 		}
 	}
 	return ""

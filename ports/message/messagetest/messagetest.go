@@ -45,6 +45,7 @@ func Notice(k message.Kind, f message.Form, locale string) message.Request {
 		r.Data = map[string]string{"client": "Firefox on Windows"}
 	case message.RecoveryUsed:
 		r.Data = map[string]string{"left": "7"}
+	default: // says nothing more
 	}
 	return r
 }

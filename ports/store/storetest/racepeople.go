@@ -99,7 +99,7 @@ func shutsOut(r *race) {
 				if err != nil {
 					return err
 				}
-				now.User.ResetAt = r.now.Add(time.Second)
+				now.ResetAt = r.now.Add(time.Second)
 				_, ended := tx.Sessions().RevokeOthers(ctx, store.RevokeOthers{Tenant: home, User: a.ID, Reason: session.Operator, Now: r.now})
 				return errors.Join(tx.Users().Save(ctx, now.User), ended)
 			})

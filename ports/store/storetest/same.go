@@ -47,7 +47,7 @@ func flatten(out map[string]bool, path string, v reflect.Value) {
 	if !v.IsValid() || v.IsZero() && path != "" {
 		return
 	}
-	if t, ok := v.Interface().(time.Time); ok {
+	if t, ok := reflect.TypeAssert[time.Time](v); ok {
 		out[path+" = "+instant(t)] = true
 		return
 	}

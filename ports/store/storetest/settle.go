@@ -142,7 +142,7 @@ func (s *scene) takenNames() []obstacle {
 func (s *scene) changedPeople() []obstacle {
 	changed := func(change func(*user.User)) string {
 		a := s.person(home)
-		a.User.ResetAt = s.ann.ResetAt
+		a.ResetAt = s.ann.ResetAt
 		change(&a.User)
 		s.do(func(tx store.Tx) error { return tx.Users().Save(s.ctx, a.User) })
 		return a.ID

@@ -31,7 +31,7 @@ func TestStartSaysWhomToAskAndWhereTheClientIs(t *testing.T) {
 	if err != nil || got.ID != "abc" {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	if seen.URL.Path != "/v1/challenges" || seen.Method != "POST" || seen.Header.Get("Content-Type") != "application/json" ||
+	if seen.URL.Path != "/v1/challenges" || seen.Method != http.MethodPost || seen.Header.Get("Content-Type") != "application/json" ||
 		seen.Header.Get("X-Forwarded-For") != "10.1.2.3" || seen.Header.Get("Authorization") != "Bearer tok" || *body != `{"to":"a@bench.example"}` {
 		t.Errorf("asked %s %s %v %s", seen.Method, seen.URL.Path, seen.Header, *body)
 	}

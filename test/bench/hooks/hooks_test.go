@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -26,9 +27,7 @@ func TestOnlySignedWebhooksAreTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, values := range signature.Sign(keys, "msg_1", []byte(`{"type":"user.created"}`), time.Now()) {
-			q.Header[name] = values
-		}
+		maps.Copy(q.Header, signature.Sign(keys, "msg_1", []byte(`{"type":"user.created"}`), time.Now()))
 		resp, err := http.DefaultClient.Do(q)
 		if err != nil {
 			t.Fatal(err)
