@@ -83,6 +83,17 @@ func TestABrokenPluginIsNoticed(t *testing.T) {
 	if err != nil || good || !strings.Contains(strings.Join(failed, "; "), "when the provider is busy while we begin") {
 		t.Errorf("%v, good %t, failed %q", err, good, failed)
 	}
+	replace(t, filepath.Join(dir, "acme.go"), "channel.Phone", "channel.Account")
+	failed = nil
+	good, err = gotool.Test(t.Context(), dir, false, func(b gotool.Behaviour) {
+		if b.Outcome == gotool.Failed {
+			failed = append(failed, b.Name)
+		}
+	})
+	if err != nil || good || len(failed) == 0 || failed[0] != "descriptor" {
+		t.Errorf("a sender to accounts: %v, good %t, failed %q", err, good, failed)
+	}
+	replace(t, filepath.Join(dir, "acme.go"), "channel.Account", "channel.Phone")
 	replace(t, filepath.Join(dir, "config.go"), "Where messages are posted to.", "Where messages go to.")
 	if found, err := gotool.Lint(t.Context(), dir, false); err != nil || len(found) != 2 || !strings.HasPrefix(found[0], "CONFIG.md is not what the struct says") {
 		t.Errorf("%q, %v", found, err)
