@@ -27,11 +27,10 @@ type knower struct {
 }
 
 // register makes an account with a password, and proves its address: until then
-// nobody can sign in with it. Both come from the same network address, so that
-// the password is not dropped as somebody else's.
-func (s *stand) register(ctx context.Context, c *api.Client) (person, error) {
-	p := s.stranger()
-	if err := c.Register(api.Form{Email: p.mail, Password: secret}, p.from); err != nil {
+// nobody can sign in with it. The claim says that it was they who registered.
+func (s *stand) register(ctx context.Context, c *api.Client) (p person, err error) {
+	p = s.stranger()
+	if p.claim, err = c.Register(api.Form{Email: p.mail, Password: secret}, p.from); err != nil {
 		return p, fmt.Errorf("register: %w", err)
 	}
 	if _, err := s.signIn(ctx, c, p, "signed_in"); err != nil {
@@ -61,13 +60,13 @@ func preparePassword(ctx context.Context, s *stand, z size) (job, error) {
 	}}, err
 }
 
-func checkPassword(ctx context.Context, s *stand, c *api.Client) error {
+func checkPassword(ctx context.Context, s *stand, c *api.Client) (err error) {
 	p := s.stranger()
-	if err := c.Register(api.Form{Email: p.mail, Password: secret}, p.from); err != nil {
+	if p.claim, err = c.Register(api.Form{Email: p.mail, Password: secret}, p.from); err != nil {
 		return err
 	}
 	right, wrong := api.Credentials{Identifier: p.mail, Password: secret}, api.Credentials{Identifier: p.mail, Password: secret + "!"}
-	_, err := c.SignIn(right, p.from, "")
+	_, err = c.SignIn(right, p.from, "")
 	if _, err := refused(err, "invalid_credentials"); err != nil {
 		return fmt.Errorf("before the proof: %w", err)
 	}

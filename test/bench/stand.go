@@ -23,7 +23,10 @@ import (
 const patience = 10 * time.Second
 
 // person is somebody who signs in.
-type person struct{ mail, from string }
+type person struct {
+	mail, from string
+	claim      string // that they signed up by a form; "" if they did not, or the server knows no claims
+}
 
 // stand is a server under test with everything around it.
 type stand struct {
@@ -166,7 +169,7 @@ func (s *stand) signIn(ctx context.Context, c *api.Client, p person, want string
 	if err != nil {
 		return api.Outcome{}, err
 	}
-	return c.Verify(api.Answer{ID: id, Code: code, From: p.from, Want: want})
+	return c.Verify(api.Answer{ID: id, Code: code, Claim: p.claim, From: p.from, Want: want})
 }
 
 // admit makes an account by signing in for the first time.

@@ -93,6 +93,7 @@ func (c *Client) Start(w Wish) (Challenge, error) {
 // Answer is a response to a challenge.
 type Answer struct {
 	ID, Code string
+	Claim    string // of somebody who signed up by a form; may be empty
 	From     string
 	Want     string // the outcome's status
 }
@@ -101,6 +102,9 @@ type Answer struct {
 func (c *Client) Verify(a Answer) (Outcome, error) {
 	var out Outcome
 	body := []byte(`{"code":"` + a.Code + `"}`)
+	if a.Claim != "" {
+		body = []byte(`{"code":"` + a.Code + `","claim":"` + a.Claim + `"}`)
+	}
 	err := c.do(call{fasthttp.MethodPost, "/v1/challenges/" + a.ID + "/verify", "", a.From, body, fasthttp.StatusOK}, &out)
 	if err != nil {
 		return out, err
@@ -180,22 +184,24 @@ type Form struct {
 	Password string `json:"password"`
 }
 
-// Register makes an account by a form.
-func (c *Client) Register(f Form, from string) error {
+// Register makes an account by a form. The claim shows later who filled it in;
+// servers before it came give none.
+func (c *Client) Register(f Form, from string) (claim string, err error) {
 	body, err := json.Marshal(f)
 	if err != nil {
-		return fmt.Errorf("write a form: %w", err)
+		return "", fmt.Errorf("write a form: %w", err)
 	}
 	var out struct {
 		User struct {
 			ID string `json:"id"`
 		} `json:"user"`
+		Claim string `json:"claim"`
 	}
 	err = c.do(call{fasthttp.MethodPost, "/v1/users", "", from, body, fasthttp.StatusCreated}, &out)
 	if err == nil && out.User.ID == "" {
 		err = fmt.Errorf("%w: registered without a user", errShape)
 	}
-	return err
+	return out.Claim, err
 }
 
 // Credentials are what somebody signs in with who has a password.
